@@ -1,0 +1,206 @@
+"""Folders of pictures: one sequence in order of name, alone or with a stereo partner and truth beside it."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinedepth.data.camera_files import guessed
+from kinedepth.data.frames import PICTURE_ENDINGS, picture_size
+from kinedepth.data.moments import Calibration, Frame, Moment, Sequence, Size, Truth, TruthKind
+from kinedepth.errors import KinedepthError
+
+LAYOUTS = (
+    ("images", "right"),
+    ("left", "right"),
+    ("image_02/data", "image_03/data"),
+    ("image_2", "image_3"),
+    ("image_02", "image_03"),
+)
+"""Where the pictures of a drive lie below its folder, and those of its stereo partner."""
+
+_TRUTHS: tuple[tuple[str, TruthKind], ...] = (
+    ("truth", "npz"),
+    ("gt_depth", "png"),
+    ("proj_depth/groundtruth/image_02", "png"),
+    ("lidar_depth", "png"),
+)
+
+_LABELS = ("instances", "semantics")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of one drive lie."""
+
+    root: Path
+    """The folder of the drive."""
+    images: Path
+    """The folder of its pictures."""
+    right: Path | None = None
+    """The pictures of its stereo partner."""
+
+
+def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
+    """Sorts frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    # Numbers and words never meet at the same place, so that the parts can always be compared.
+    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts if part)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder in natural order, without hidden files.
+
+    Raises:
+        KinedepthError: the folder is missing or may not be read.
+    """
+    try:
+        found = [Path(entry.path) for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except FileNotFoundError as error:
+        raise KinedepthError(f"there is no folder {folder}") from error
+    except NotADirectoryError as error:
+        raise KinedepthError(f"{folder} is not a folder") from error
+    except PermissionError as error:
+        raise KinedepthError(f"the folder {folder} may not be read: change its permissions") from error
+    return sorted(found, key=natural_key)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures directly in a folder, in natural order (frame2 before frame10).
+
+    Raises:
+        KinedepthError: the folder is missing or may not be read, or holds two files of the same name.
+    """
+    found = [path for path in entries(folder) if path.suffix.lower() in PICTURE_ENDINGS]
+    twice = {path.stem: path for path in found}
+    if len(twice) < len(found):
+        other = next(path for path in found if twice[path.stem] != path)
+        raise KinedepthError(
+            f"{folder} holds the same frame twice, {other.name} and {twice[other.stem].name}: "
+            "move one kind away"
+        )
+    return found
+
+
+def layout(folder: Path) -> Layout | None:
+    """Where the pictures of one drive lie if `folder` is one: directly in it, or in a known folder below."""
+    for images, right in LAYOUTS:
+        if (folder / images).is_dir() and pictures(folder / images):
+            beside = folder / right
+            return Layout(folder, folder / images, beside if beside.is_dir() else None)
+    if not pictures(folder):
+        return None
+    for images, right in LAYOUTS:
+        # The user may point at the pictures of a drive instead of at the drive.
+        parts = Path(images).parts
+        if folder.resolve().parts[-len(parts) :] == parts:
+            above = folder.resolve().parents[len(parts) - 1]
+            beside = above / right
+            return Layout(above, folder, beside if beside.is_dir() else None)
+    return Layout(folder, folder)
+
+
+def sequence(
+    name: str, where: Layout, calibration: Calibration | None = None, baseline: float | None = None
+) -> Sequence:
+    """The pictures of one drive as a sequence; without a calibration its camera is a guess (`guessed`).
+
+    Args:
+        name: what to call it.
+        where: its folders.
+        calibration: its camera.
+        baseline: metres between the cameras of its stereo rig.
+
+    Raises:
+        KinedepthError: it holds no picture, a damaged one, or pictures of several sizes; or pictures of its
+            stereo partner are missing.
+    """
+    paths = pictures(where.images)
+    if not paths:
+        raise _nothing(where.images)
+    size = common_size(paths, name)
+    return Sequence(
+        name=name,
+        frames=tuple(frame_of(path, where.root) for path in paths),
+        calibration=guessed(size) if calibration is None else calibration,
+        size=size,
+        partners=() if where.right is None else _partners(paths, where.right, name),
+        baseline=baseline,
+        truths=_truths(paths, where.root),
+        poses=_first_file(where.root, ("poses.txt", "truth/poses.txt")),
+    )
+
+
+def moments(
+    folder: Path, offsets: tuple[int, ...] = (-1, 1), calibration: Calibration | None = None
+) -> list[Moment]:
+    """The moments of one folder of pictures.
+
+    Raises:
+        KinedepthError: see `sequence`; or it has fewer pictures than the offsets need.
+    """
+    where = layout(folder)
+    if where is None:
+        raise _nothing(folder)
+    return sequence(where.root.resolve().name, where, calibration).moments(offsets)
+
+
+def _nothing(folder: Path) -> KinedepthError:
+    return KinedepthError(f"the folder {folder} holds no pictures ({', '.join(sorted(PICTURE_ENDINGS))})")
+
+
+def common_size(paths: Iterable[Path], name: str) -> Size:
+    """(height, width) of all pictures of a sequence, from their headers.
+
+    Raises:
+        KinedepthError: one cannot be read, or they differ.
+    """
+    first: tuple[Path, Size] | None = None
+    for path in paths:
+        size = picture_size(path)
+        first = first or (path, size)
+        if size != first[1]:
+            raise KinedepthError(
+                f"the pictures of {name} differ in size: {first[0].name} is {first[1][1]}x{first[1][0]} but "
+                f"{path.name} is {size[1]}x{size[0]}; put each size into a folder of its own"
+            )
+    if first is None:
+        raise KinedepthError(f"the sequence {name} holds no pictures")
+    return first[1]
+
+
+def frame_of(path: Path, root: Path) -> Frame:
+    """The frame of a picture with the labels that lie below `root`, in folders named as the priors."""
+    instances, semantics = (
+        _first_file(root, (f"{kind}/{path.stem}.png", f"{kind}/{path.stem}.npy")) for kind in _LABELS
+    )
+    return Frame(path, None, instances, semantics)
+
+
+def _partners(paths: list[Path], right: Path, name: str) -> tuple[Frame, ...]:
+    by_name = {path.stem: path for path in pictures(right)}
+    missing = [path.stem for path in paths if path.stem not in by_name]
+    if missing:
+        raise KinedepthError(
+            f"{len(missing)} of the {len(paths)} pictures of {name} have no stereo partner in {right}, first "
+            f"{missing[0]}: add them or take the folder away"
+        )
+    return tuple(Frame(by_name[path.stem]) for path in paths)
+
+
+def _truths(paths: list[Path], root: Path) -> tuple[Truth | None, ...]:
+    for folder, kind in _TRUTHS:
+        by_name = {path.stem: path for path in entries(root / folder)} if (root / folder).is_dir() else {}
+        found = tuple(_truth(by_name.get(path.stem), kind) for path in paths)
+        if any(found):
+            return found
+    return ()
+
+
+def _truth(path: Path | None, kind: TruthKind) -> Truth | None:
+    return Truth(path, kind) if path is not None and path.suffix == f".{kind}" else None
+
+
+def _first_file(root: Path, names: tuple[str, ...]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_file()), None)

@@ -1,0 +1,107 @@
+"""A drive: the street, who moves in it, and the camera, all from one seed."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Float, Int
+
+from kinedepth.data.synthetic.journey import Journey, make_journey
+from kinedepth.data.synthetic.road import Road, make_road
+from kinedepth.data.synthetic.settings import DriveSettings, Matrix
+from kinedepth.data.synthetic.shapes import labelled, merged, moved
+from kinedepth.data.synthetic.street import street
+from kinedepth.data.synthetic.surfaces import Surfaces, carried, joined, surfaces_of, tracer
+from kinedepth.data.synthetic.textures import noise_tile
+from kinedepth.data.synthetic.traffic import Mover, make_traffic
+
+RANGE = 220.0
+"""Movers further away than this many metres are left out of a frame."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The world at one frame: what stands still, and what moves, where it is then."""
+
+    still: Surfaces
+    still_tracer: EmbreeScene
+    moving: Surfaces | None
+    moving_tracer: EmbreeScene | None
+
+
+class Drive:
+    """A whole drive, ready to be looked at frame by frame.
+
+    World frame: x right, y down, z forward of the road's start; metres. Body 0 is the world, every other a rigid part of a mover.
+    """
+
+    def __init__(self, settings: DriveSettings) -> None:
+        """Lays out the street and plans the traffic; takes a fraction of a second per 100 m."""
+        self.settings = settings
+        self.road: Road = make_road(settings)
+        self.journey: Journey = make_journey(settings, self.road)
+        self.movers: tuple[Mover, ...] = tuple(make_traffic(settings, self.road, self.journey))
+        self.tile = noise_tile(settings.seed)
+        rng = np.random.default_rng([settings.seed, 5])
+        azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(32, 52))
+        level = np.cos(elevation)
+        self.sun: Float[np.ndarray, " 3"] = np.array([level * np.cos(azimuth), -np.sin(elevation), level * np.sin(azimuth)])
+        self.still = self._still()
+        self.still_tracer = tracer(self.still.corners)
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures."""
+        return self.settings.frames
+
+    def _still(self) -> Surfaces:
+        parts = street(self.road, self.settings.seed)
+        for mover in self.movers:
+            if not mover.moves:
+                parked = moved(mover.bodies[0].patch, mover.poses[0])
+                parts.append(labelled(parked, mover.label, mover.instance))
+        whole = merged(parts)
+        return surfaces_of(whole, np.zeros(len(whole.kind), dtype=np.int64))
+
+    @cached_property
+    def _bodies(self) -> tuple[tuple[Surfaces, ...], tuple[tuple[int, int], ...]]:
+        """Local surfaces of every moving body, and (mover, body of the mover) of each body number - 1."""
+        surfaces, owners = [], []
+        for row, mover in enumerate(self.movers):
+            if mover.moves:
+                for place, body in enumerate(mover.bodies):
+                    part = labelled(body.patch, mover.label, mover.instance)
+                    owners.append((row, place))
+                    surfaces.append(surfaces_of(part, np.full(len(part.kind), len(owners))))
+        return tuple(surfaces), tuple(owners)
+
+    def body_poses(self, index: int) -> Float[np.ndarray, "b 4 4"]:
+        """world_from_body of every body at a frame; row 0 is the world itself."""
+        poses = [np.eye(4)]
+        for row, place in self._bodies[1]:
+            mover = self.movers[row]
+            poses.append(mover.poses[index] @ mover.bodies[place].pose(float(mover.travelled[index])))
+        return np.stack(poses)
+
+    def camera_pose(self, index: int, *, right: bool = False) -> Matrix:
+        """world_from_camera at a frame, up to one frame after the last."""
+        pose = self.journey.poses[index].copy()
+        if right:
+            pose[:3, 3] += pose[:3, 0] * self.settings.baseline
+        return pose
+
+    def stage(self, index: int) -> Stage:
+        """Everything where it is at a frame."""
+        surfaces, owners = self._bodies
+        eye = self.journey.poses[index][:3, 3]
+        near = [
+            number
+            for number, (row, _) in enumerate(owners)
+            if self.movers[row].active[index] and np.linalg.norm(self.movers[row].poses[index][:3, 3] - eye) < RANGE
+        ]
+        if not near:
+            return Stage(self.still, self.still_tracer, None, None)
+        local = joined([surfaces[number] for number in near])
+        now = carried(local, self.body_poses(index), local.body)
+        return Stage(self.still, self.still_tracer, now, tracer(now.corners))

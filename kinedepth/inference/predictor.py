@@ -1,0 +1,296 @@
+"""Predictor: pictures in as numpy or paths, float32 depth out at the input's size, poses as 4x4 matrices.
+
+Pictures are resized to the network as in training (Pillow's Lanczos on 8 bits); inverse depth, not depth,
+is brought back to the input's size (bilinear, half-pixel centres) as every published evaluation does.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinedepth.data.frames import as_pixels, open_picture
+from kinedepth.data.video import frames as video_frames
+from kinedepth.errors import KinedepthError
+from kinedepth.geometry.camera import Camera
+from kinedepth.inference.files import Scale
+from kinedepth.inference.flip import blend_flipped
+from kinedepth.inference.poses import chained
+from kinedepth.method import Method
+from kinedepth.scene import Sample, View
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one unit of the network's depth is."""
+
+    scale: Scale = "relative"
+    source: str = "monocular video"
+    """What the scale comes from: "baseline 0.54 m", "camera height 1.65 m", ..."""
+    factor: float = 1.0
+    """Depth and translations are multiplied by it; metres per network unit if `scale` is "metric"."""
+    uncertainty: float | None = None
+    """Relative standard deviation of a metric scale."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Depth of one picture, at its size, with all that is known of its unit."""
+
+    depth: Float32[np.ndarray, "h w"]
+    """Along the camera's axis; metres if `scale` is "metric", else metres up to one unknown factor."""
+    scale: Scale
+    source: str = ""
+    """What the scale comes from."""
+    camera: Camera | None = None
+    """In pixels of the picture; None when nobody told."""
+    confidence: Float32[np.ndarray, "h w"] | None = None
+    """Higher is surer; None from methods that give none."""
+    uncertainty: float | None = None
+    """Relative standard deviation of a metric scale."""
+
+
+class Predictor:
+    """A method ready for use: `infer` for pictures, `video` for clips, `pose` and `trajectory` for motion."""
+
+    def __init__(
+        self,
+        method: Method,
+        size: tuple[int, int],
+        scale: Scale | Unit = "relative",
+        camera: Camera | None = None,
+        flip: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        """Hold the method on `device`.
+
+        `size` is the (height, width) that the network was trained at; `camera` is in pixels of a picture of
+        that size, for pictures that come without their own; `flip` blends in the mirrored picture's
+        prediction, for twice the time. Raises KinedepthError when the device is not there or the method
+        needs priors to predict.
+        """
+        if method.predicts_from.priors:
+            needs = ", ".join(sorted(method.predicts_from.priors))
+            raise KinedepthError(
+                f"This {type(method).__name__} needs {needs} to predict: choose another recipe."
+            )
+        self.device = _device(device)
+        self.method = method.to(self.device)
+        self.size = size
+        self.unit = scale if isinstance(scale, Unit) else Unit(scale, _usual_source(scale))
+        self.camera = camera
+        self.flip = flip
+        self.range_anchor: float | None = None
+
+    def anchored(self, median: float | None) -> "Predictor":
+        """The same predictor, with every picture's depth scaled to one median (adaptive depth range).
+
+        D' = D m / median(D), in the unit of the depth; None takes it back. It stays relative: the anchor
+        makes pictures comparable, not metric. Poses keep the network's unit. Raises KinedepthError unless
+        `median` > 0.
+        """
+        if median is not None and not 0 < median < float("inf"):
+            raise KinedepthError(f"A median depth of {median} is no anchor: give a number above zero.")
+        other = copy(self)
+        other.range_anchor = median
+        return other
+
+    def infer(self, image: Picture | Path | str, camera: Camera | None = None) -> Prediction:
+        """Depth of one picture; `camera` in its pixels, where it is known."""
+        return self.infer_many([image], [camera])[0]
+
+    def infer_many(
+        self, images: Sequence[Picture | Path | str], cameras: Sequence[Camera | None] | None = None
+    ) -> list[Prediction]:
+        """Depth of several pictures in one pass of the network; their sizes may differ.
+
+        A method that looks at neighbouring frames is given the picture itself for them: a standing camera.
+        """
+        windows = [[picture] * (1 + len(self._offsets)) for picture in map(as_picture, images)]
+        return self._predict(windows, cameras or [None] * len(windows))
+
+    def video(
+        self, source: Path | str | Iterable[Picture], camera: Camera | None = None, batch: int = 1
+    ) -> Iterator[Prediction]:
+        """Depth of every frame of a video file or of an iterable of frames, in order; memory stays flat.
+
+        `batch` frames go through the network together. Neighbours beyond the ends of the clip are its end
+        frames.
+        """
+        frames = video_frames(Path(source)) if isinstance(source, str | Path) else source
+        for windows in chunks(neighbourhoods(frames, self._offsets), batch):
+            yield from self._predict(windows, [camera] * len(windows))
+
+    def pose(self, first: Picture | Path | str, second: Picture | Path | str) -> Float64[np.ndarray, "4 4"]:
+        """second_from_first of two frames in order of time, translation in the unit of the depth.
+
+        Raises KinedepthError from a method that was trained without a pose network.
+        """
+        images = [self._network_image(as_picture(image))[None] for image in (first, second)]
+        with self._ready():
+            pose = self.method.pose_between(images[0], images[1])
+        matrix = pose.matrix()[0].double().cpu().numpy()
+        matrix[:3, 3] *= self.unit.factor
+        return np.asarray(matrix)
+
+    def trajectory(self, frames: Iterable[Picture | Path | str]) -> Float64[np.ndarray, "n 4 4"]:
+        """world_from_camera of every frame; the first camera is the world."""
+        return chained(self.pose(first, second) for first, second in pairwise(frames))
+
+    def inverse_depth(self, sample: Sample) -> Float[Tensor, "b 1 h w"]:
+        """The network's finest inverse depth at its own size and in its own unit, blended if `flip` is on."""
+        with self._ready():
+            direct = self.method.predict(sample).inverse_depth[0].float()
+            if not self.flip:
+                return direct
+            mirrored = self.method.predict(_mirrored(sample)).inverse_depth[0].float().flip(-1)
+            return blend_flipped(direct, mirrored)
+
+    @property
+    def _offsets(self) -> tuple[int, ...]:
+        return self.method.predicts_from.offsets
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """Evaluation mode without gradients; the mode comes back, since a trainer may own the method."""
+        training = self.method.training
+        self.method.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.method.train(training)
+
+    def _network_image(self, picture: Picture) -> Float[Tensor, "3 _ _"]:
+        pixels = as_pixels(Image.fromarray(picture), self.size)
+        return torch.from_numpy(pixels).to(self.device).float() / 255
+
+    def _predict(
+        self, windows: Sequence[Sequence[Picture]], cameras: Sequence[Camera | None]
+    ) -> list[Prediction]:
+        """Each window is a target picture and its neighbours."""
+        targets = [window[0] for window in windows]
+        known = [
+            self._known_camera(picture, camera) for picture, camera in zip(targets, cameras, strict=True)
+        ]
+        maps = self.inverse_depth(self._sample(windows, known))
+        if not bool(torch.isfinite(maps).all()):
+            raise KinedepthError(
+                "The network gives depth that is no number: its checkpoint is damaged, take another."
+            )
+        return [
+            self._prediction(inverse[None], (picture.shape[0], picture.shape[1]), camera)
+            for inverse, picture, camera in zip(maps, targets, known, strict=True)
+        ]
+
+    def _sample(self, windows: Sequence[Sequence[Picture]], cameras: Sequence[Camera | None]) -> Sample:
+        camera = self._network_cameras([window[0] for window in windows], cameras)
+        views = []
+        for place, offset in enumerate((0, *self._offsets)):
+            images = torch.stack([self._network_image(window[place]) for window in windows])
+            views.append(View(images, camera, offset))
+        return Sample(views[0], tuple(views[1:]))
+
+    def _known_camera(self, picture: Picture, camera: Camera | None) -> Camera | None:
+        """The picture's own camera, else the predictor's at the picture's size, else none."""
+        if camera is not None or self.camera is None:
+            return camera
+        return self.camera.resized((picture.shape[1] / self.size[1], picture.shape[0] / self.size[0]))
+
+    def _network_cameras(self, pictures: Sequence[Picture], cameras: Sequence[Camera | None]) -> Camera:
+        """A batch of cameras at network size; an unknown one is a guess that no result shows."""
+        height, width = self.size
+        guess = Camera(torch.tensor([width, width]).float(), torch.tensor([width - 1, height - 1]) / 2)
+        scaled = [
+            guess if camera is None else camera.resized((width / picture.shape[1], height / picture.shape[0]))
+            for picture, camera in zip(pictures, cameras, strict=True)
+        ]
+        focal = torch.stack([camera.focal.float().cpu() for camera in scaled])
+        center = torch.stack([camera.center.float().cpu() for camera in scaled])
+        return Camera(focal, center).to(self.device)
+
+    def _prediction(
+        self, inverse: Float[Tensor, "1 1 h w"], size: tuple[int, int], camera: Camera | None
+    ) -> Prediction:
+        full = F.interpolate(inverse, size, mode="bilinear", align_corners=False, antialias=False)
+        depth: Float32[np.ndarray, "h w"] = (self.unit.factor / full[0, 0]).cpu().numpy()
+        source = self.unit.source
+        if self.range_anchor is not None:
+            depth = depth * np.float32(self.range_anchor / np.median(depth))
+            source = f"{source}; each median set to {self.range_anchor:g}"
+        return Prediction(depth, self.unit.scale, source, camera, None, self.unit.uncertainty)
+
+
+def as_picture(image: Picture | Path | str) -> Picture:
+    """The picture, or the one in the file (upright 8-bit RGB); KinedepthError when it cannot be read."""
+    return np.asarray(open_picture(Path(image))) if isinstance(image, str | Path) else image
+
+
+def neighbourhoods(frames: Iterable[T], offsets: Sequence[int]) -> Iterator[list[T]]:
+    """Each frame followed by those at `offsets` from it; beyond the ends stands the nearest frame.
+
+    Holds no more frames than the offsets span.
+    """
+    back, ahead = max(0, -min(offsets, default=0)), max(0, *offsets, 0)
+    held: deque[T] = deque()
+    dropped, count, current = 0, 0, 0
+
+    def window() -> list[T]:
+        places = [min(max(current + offset, dropped), count - 1) - dropped for offset in (0, *offsets)]
+        return [held[place] for place in places]
+
+    for frame in frames:
+        held.append(frame)
+        count += 1
+        if count - 1 - current >= ahead:
+            yield window()
+            current += 1
+        if current - dropped > back:
+            held.popleft()
+            dropped += 1
+    while current < count:
+        yield window()
+        current += 1
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one shorter."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _mirrored(sample: Sample) -> Sample:
+    """The sample of the mirrored pictures, for methods that predict from images and cameras alone."""
+    views = [
+        View(view.image.flip(-1), view.camera.flipped(view.image.shape[-1]), view.offset)
+        for view in (sample.target, *sample.sources)
+    ]
+    return Sample(views[0], tuple(views[1:]))
+
+
+def _usual_source(scale: Scale) -> str:
+    return "monocular video" if scale == "relative" else "the training data"
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise KinedepthError(
+            f"The device {name} is not there: use cpu, or install a torch that knows it."
+        ) from error

@@ -1,0 +1,33 @@
+"""The smoothness term: inverse depth changes where the image does."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kinedepth.losses.image import edge_aware_smoothness
+from kinedepth.scene import Estimate, Sample
+from kinedepth.synthesis import shrunk
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """Edge-aware smoothness over scales, each coarser scale counting half (Godard et al. 2019, reference code)."""
+
+    floor: float = 0.0
+    """The least inverse depth, 1 / far: subtracted, so that the official term on the sigmoid is met exactly."""
+
+    def __call__(self, sample: Sample, estimate: Estimate) -> Float[Tensor, ""]:
+        """The mean over scales of (mean along x + mean along y) / 2^scale."""
+        return torch.stack(self.per_scale(sample, estimate)).mean()
+
+    def per_scale(self, sample: Sample, estimate: Estimate) -> list[Float[Tensor, ""]]:
+        """(mean along x + mean along y) / 2^scale, for each scale."""
+        values = []
+        for scale, inverse_depth in enumerate(estimate.inverse_depth):
+            size = (inverse_depth.shape[-2], inverse_depth.shape[-1])
+            image = shrunk(sample.target.image, size)
+            along_x, along_y = edge_aware_smoothness(inverse_depth.float() - self.floor, image)
+            values.append((along_x.mean() + along_y.mean()) / 2**scale)
+        return values

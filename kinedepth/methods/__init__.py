@@ -1,0 +1,1 @@
+"""One file each. Only the catalog imports them."""

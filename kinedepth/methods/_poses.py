@@ -1,0 +1,38 @@
+"""Poses of a sample: known where the rig gives them, else estimated in order of time."""
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from kinedepth.geometry.pose import Pose
+from kinedepth.scene import Sample, View
+
+Between = Callable[[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]], Pose]
+"""second_from_first of two frames in order of time."""
+
+
+def relative_poses(between: Between, sample: Sample) -> tuple[Pose, ...]:
+    """source_from_target of every source.
+
+    Networks always see the earlier frame first, so they learn forward motion alone; for a source of the past the
+    result is inverted (Godard et al. 2019, reference code).
+    """
+    return tuple(_one(between, sample.target, source) for source in sample.sources)
+
+
+def _one(between: Between, target: View, source: View) -> Pose:
+    if source.view_from_target is not None:
+        return source.view_from_target
+    if source.offset < 0:
+        return between(source.seen, target.seen).inverse()
+    return between(target.seen, source.seen)
+
+
+def poses_at_once(
+    estimate: Callable[[tuple[Tensor, ...]], Sequence[Pose]], sample: Sample
+) -> tuple[Pose, ...]:
+    """source_from_target of every source from a network that sees all frames at once: nothing is inverted."""
+    moving = [view for view in sample.sources if view.view_from_target is None]
+    found = iter(estimate((sample.target.seen, *(view.seen for view in moving))))
+    return tuple(view.view_from_target or next(found) for view in sample.sources)

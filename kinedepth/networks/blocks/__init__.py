@@ -1,0 +1,1 @@
+"""Parts that networks share: an encoder a file, the layers of decoders, the range of inverse depth."""

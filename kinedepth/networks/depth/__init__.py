@@ -1,0 +1,1 @@
+"""Depth networks: a file each, decoder and composition."""

@@ -1,0 +1,1 @@
+"""THE LOOP, on Lightning Fabric: phases, epochs, steps."""
