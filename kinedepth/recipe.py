@@ -2,20 +2,31 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 from kinedepth import catalog
 from kinedepth import settings as options
+from kinedepth.data import kitti
+from kinedepth.data.augment import Augment
+from kinedepth.data.frames import rounded_size
+from kinedepth.data.moments import Calibration, Moment, split
+from kinedepth.data.samples import UNIT_BASELINE, Samples
+from kinedepth.data.source import Given, Source, open_source
+from kinedepth.data.store import FrameStore
 from kinedepth.errors import KinedepthError
+from kinedepth.inference.predictor import Predictor, Unit
+from kinedepth.inference.weights import read_weights
 from kinedepth.method import Method, Parts
 from kinedepth.networks import DepthNetwork
 from kinedepth.networks.blocks.range import FlatGround
 from kinedepth.networks.explain import Explainability
 from kinedepth.optimizer import Cosine, Optimizer, Schedule, Steps
+from kinedepth.scene import Inputs
 
 
 T = TypeVar("T")
@@ -86,3 +97,163 @@ def optimizer(train: options.Train) -> Optimizer:
     if train.schedule == "cosine":
         schedule = Cosine(warmup=train.warmup)
     return Optimizer(train.lr, schedule=schedule)
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What was understood of a source, before any picture of it is read."""
+
+    path: Path
+    source: Source | None
+    """None for an official split, which lists its own frames."""
+    calibration: Calibration
+    baseline: float | None
+    """Metres between a stereo rig's cameras, where known."""
+    summary: str
+
+
+def understand(path: Path, data: options.Data) -> Footage:
+    """What lies at `path`.
+
+    Raises:
+        KinedepthError: nothing usable, or the camera makes no sense.
+    """
+    if data.split:
+        summary = f"source     {path} (KITTI, official split {data.split})"
+        return Footage(path, None, kitti.OFFICIAL_KITTI, kitti.BASELINE, summary)
+    source = open_source(path, Given(data.intrinsics or None, data.fov or None, data.baseline or None))
+    first = source.sequences[0]
+    return Footage(path, source, first.calibration, first.baseline, source.summary())
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples ready for training."""
+
+    learn: Samples
+    held_out: Samples | None
+    notes: tuple[str, ...]
+
+
+def open_data(footage: Footage, settings: options.Settings, inputs: Inputs) -> Data:
+    """The samples that a method asks of a source.
+
+    Raises:
+        KinedepthError: a sequence is too short, or lacks what the method needs.
+    """
+    learn, held = _moments(footage, settings, inputs)
+    size = rounded_size(settings.data.size)
+    notes = [f"moments    {len(learn)} to learn from, {len(held)} held out"]
+    if size != tuple(settings.data.size):
+        notes.append(f"note       networks see {size[1]}x{size[0]}: the asked size, rounded to multiples of 32")
+    store = FrameStore(size, int(settings.data.memory * 1024**3))
+    shared: dict[str, Any] = {"inputs": inputs, "size": size, "convention": settings.data.camera_convention}
+    vary = Augment(0.5 * settings.data.flip, 0.5 * settings.data.jitter)
+    train = Samples(learn, augment=vary, seed=settings.train.seed, store=store, **shared)
+    judged = Samples(held, truth=_have_truth(held), store=store, **shared) if held else None
+    return Data(train, judged, tuple(notes))
+
+
+def _moments(footage: Footage, settings: options.Settings, inputs: Inputs) -> tuple[list[Moment], list[Moment]]:
+    """Moments to learn from and moments held out."""
+    if footage.source is not None:
+        return split(footage.source.moments(inputs.offsets), settings.data.held_out)
+    name = settings.data.split
+    wanted = kitti.Wanted(inputs.offsets, "stereo" in inputs.priors)
+    read = kitti.odometry_moments if name.startswith("odom") else kitti.raw_moments
+    return read(footage.path, f"{name}/train", wanted), read(footage.path, f"{name}/val", wanted)
+
+
+def _have_truth(moments: list[Moment]) -> bool:
+    return all(moment.truth is not None and moment.truth.kind != "velodyne" for moment in moments)
+
+
+def flat_ground(settings: options.Settings, footage: Footage) -> FlatGround:
+    """Flat ground as the source's camera sees it.
+
+    In stereo's unit (0.1 for the baseline) the camera's height is known; otherwise the unit is chosen so that the
+    median depth of the ground is one.
+    """
+    size = rounded_size(settings.data.size)
+    scaled = footage.calibration.resized(size, "centers")
+    height = 0.0
+    if settings.monodepth2.stereo and footage.baseline:
+        height = settings.network.camera_height * UNIT_BASELINE / footage.baseline
+    return FlatGround.below_camera(scaled.fy, scaled.cy, size[0], height)
+
+
+def header(settings: options.Settings, footage: Footage) -> dict[str, Any]:
+    """What every checkpoint carries, so that it can be used with no other file."""
+    unit: dict[str, Any] = {"scale": "relative", "source": "monocular video", "factor": 1.0}
+    if settings.monodepth2.stereo and footage.baseline:
+        factor = footage.baseline / UNIT_BASELINE
+        unit = {"scale": "metric", "source": f"stereo baseline {footage.baseline:.3f} m", "factor": factor}
+    size = rounded_size(settings.data.size)
+    camera = asdict(footage.calibration.resized(size, "centers"))
+    return {"settings": options.to_mapping(settings), "camera": camera, "size": size, "unit": unit}
+
+
+def load_method(path: Path) -> tuple[Method, dict[str, Any]]:
+    """The method of a checkpoint with its weights, and the checkpoint's header; nothing is downloaded.
+
+    Raises:
+        KinedepthError: the file is missing, damaged, foreign, or does not fit its own recipe.
+    """
+    tensors, note = read_weights(checkpoint_of(path))
+    settings = options.from_mapping(note["settings"], f"checkpoint '{path}'")
+    method = build_method(options.changed(settings, network={"weights": "scratch"}))
+    try:
+        method.networks.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise KinedepthError(f"The weights of '{path}' do not fit its own recipe: {error}.") from None
+    return method.eval(), note
+
+
+def checkpoint_of(path: Path) -> Path:
+    """The checkpoint that a path means: a file, or a run folder's best.
+
+    Raises:
+        KinedepthError: a folder without checkpoints.
+    """
+    if not path.is_dir():
+        return path
+    for name in ("best", "last"):
+        candidate = path / "checkpoints" / f"{name}.safetensors"
+        if candidate.is_file():
+            return candidate
+    raise KinedepthError(f"The folder '{path}' holds no checkpoint: give a run of `kinedepth train`, or its file.")
+
+
+def load_predictor(path: Path, device: str = "cpu", flip: bool = False) -> Predictor:
+    """A predictor from a checkpoint file or a run folder.
+
+    Raises:
+        KinedepthError: as `load_method`.
+    """
+    method, note = load_method(path)
+    unit = Unit(note["unit"]["scale"], note["unit"]["source"], note["unit"]["factor"])
+    size = (int(note["size"][0]), int(note["size"][1]))
+    camera = Calibration(**note["camera"]).camera(size)
+    return Predictor(method, size, unit, camera, flip, device)
+
+
+def initialize(method: Method, path: Path) -> list[str]:
+    """Take over the networks of a checkpoint that fit; gives a line for each network.
+
+    Raises:
+        KinedepthError: the file cannot be read, or nothing in it fits.
+    """
+    tensors, _ = read_weights(checkpoint_of(path))
+    lines, taken = [], 0
+    for name, network in method.networks.items():
+        state = network.state_dict()
+        given = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        fitting = {key: value for key, value in given.items() if key in state and state[key].shape == value.shape}
+        network.load_state_dict(fitting, strict=False)
+        taken += len(fitting)
+        missing = sorted(set(state) - set(fitting))
+        note = "" if not missing else f"; as they were: {', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}"
+        lines.append(f"{name:<10} {len(fitting)} of {len(state)} tensors from the checkpoint{note}")
+    if not taken:
+        raise KinedepthError(f"No tensor of '{path}' fits this recipe: choose the recipe that it was trained with.")
+    return lines

@@ -100,8 +100,8 @@ class Data:
     """Change brightness, contrast, saturation and hue of half of the samples, for networks only."""
     baseline: float = 0.0
     """Distance of a stereo pair's cameras in metres; 0 takes the source's own or the official unit of 0.1."""
-    workers: int = 0
-    """Processes that read; 0 reads in the training process."""
+    workers: int = 1
+    """Threads that read ahead; 0 reads when a batch is wanted."""
     memory: float = 2.0
     """Gigabytes of resized frames that are kept in memory."""
 

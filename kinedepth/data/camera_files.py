@@ -245,15 +245,12 @@ def described(calibration: Calibration, size: Size) -> str:
     """What the camera means for pictures of `size`: "FOV 81 x 29 degrees, centre 0.49/0.46, plausible"."""
     scaled = calibration.resized(size)
     height, width = size
-    across, down = (2 * math.degrees(math.atan(side / 2 / focal)) for side, focal in _sides(scaled, size))
+    across = 2 * math.degrees(math.atan(width / 2 / scaled.fx))
+    down = 2 * math.degrees(math.atan(height / 2 / scaled.fy))
     x, y = (scaled.cx + 0.5) / width, (scaled.cy + 0.5) / height
     doubts = _doubts(scaled, across, (x, y))
     verdict = f"NOT plausible: {'; '.join(doubts)}" if doubts else "plausible"
     return f"FOV {across:.0f} x {down:.0f} degrees, centre {x:.2f}/{y:.2f}, {verdict}"
-
-
-def _sides(calibration: Calibration, size: Size) -> tuple[tuple[float, float], tuple[float, float]]:
-    return (size[1], calibration.fx), (size[0], calibration.fy)
 
 
 def _doubts(scaled: Calibration, across: float, center: tuple[float, float]) -> list[str]:

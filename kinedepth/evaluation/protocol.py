@@ -55,9 +55,9 @@ class Protocol:
     crop: Crop | None = None
     align: Alignment = "median"
     """`median`: each image by median(truth) / median(prediction); `one_factor`: all images by the median of
-    these ratios; `none`: metres are taken at their word."""
+    these ratios; `none`: meters are taken at their word."""
     factor: float = 1.0
-    """Multiplies every prediction before anything else: metres in a unit of the model (5.4 for Monodepth2's
+    """Multiplies every prediction before anything else: meters in a unit of the model (5.4 for Monodepth2's
     stereo)."""
     regions: tuple[str, ...] = (WHOLE,)
     """Rows of the table. The alignment always comes from all valid pixels of the image."""

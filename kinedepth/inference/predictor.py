@@ -96,7 +96,7 @@ class Predictor:
         self.flip = flip
         self.range_anchor: float | None = None
 
-    def anchored(self, median: float | None) -> "Predictor":
+    def anchored(self, median: float | int | None) -> "Predictor":
         """The same predictor, with every picture's depth scaled to one median (adaptive depth range).
 
         D' = D m / median(D), in the unit of the depth; None takes it back. It stays relative: the anchor
@@ -120,6 +120,8 @@ class Predictor:
 
         A method that looks at neighbouring frames is given the picture itself for them: a standing camera.
         """
+        if not images:
+            return []
         windows = [[picture] * (1 + len(self._offsets)) for picture in map(as_picture, images)]
         return self._predict(windows, cameras or [None] * len(windows))
 

@@ -13,6 +13,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -53,8 +54,8 @@ class Wanted:
     side_by_side: bool = False
     """The input above the depth in the video."""
     poses: tuple[Literal["tum", "kitti"], ...] = ()
-    fps: float | None = None
-    """Of the input."""
+    fps: float | int | Fraction | None = None
+    """Of the input; None when it has no rate."""
     clip_anchor: bool = False
     """Adaptive depth range: each frame's depth is scaled to the median of the clip's medians."""
     png_factor: float | None = None
@@ -281,7 +282,7 @@ class _Session:
             "checkpoint": self.wanted.checkpoint,
             "frames": len(self.names),
             "sizes": sorted(self.sizes),
-            "fps": self.wanted.fps,
+            "fps": None if self.wanted.fps is None else float(self.wanted.fps),
             "median_depth": float(np.median(self.medians)),
             "range_anchor": self.anchor,
             "colors": {"of": "inverse depth", "dark": dark, "bright": bright, "percentile": 95.0},

@@ -25,7 +25,7 @@ _BT709, _LIMITED = 1, 1
 _LOG_LOW, _LOG_HIGH, _BINS = np.log(1e-7), np.log(1e7), 1 << 15
 
 
-def exact_rate(fps: float) -> Fraction:
+def exact_rate(fps: float | int | Fraction) -> Fraction:
     """The frame rate as a fraction: 29.97003 is 30000/1001, the rate of television."""
     return Fraction(fps).limit_denominator(1001)
 

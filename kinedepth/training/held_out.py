@@ -5,7 +5,7 @@ Where the held-out samples carry true depth, the absolute relative error after p
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ def held_out_score(
 
 def _spread_evenly(samples: Samples, batch_size: int) -> Iterator[Sample]:
     every = max(1, math.ceil(len(samples) / MOST))
-    chosen = samples.subset(range(0, len(samples), every))
+    chosen = replace(samples, moments=samples.moments[::every])
     return batches(chosen, batch_size, seed=0, epoch=0, shuffle=False, drop_last=False)
 
 
@@ -102,9 +102,10 @@ def write_strips(
         return
     method.eval()
     places = np.linspace(0, len(samples) - 1, min(number, len(samples))).astype(int)
+    chosen = replace(samples, moments=[samples.moments[place] for place in places])
     device = next(method.parameters()).device
     (folder / "samples").mkdir(exist_ok=True)
-    for index, sample in enumerate(batches(samples.subset(places.tolist()), 1, 0, 0, shuffle=False)):
+    for index, sample in enumerate(batches(chosen, 1, 0, 0, shuffle=False)):
         strip = _strip(method, sample.to(device))
         Image.fromarray(strip).save(folder / "samples" / f"step_{step:06d}_{index}.png")
         yield f"sample_{index}", strip

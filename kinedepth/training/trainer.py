@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kinedepth.data.loading import batches
@@ -43,6 +43,28 @@ class TrainingData:
 
     samples: Samples
     held_out: Samples | None
+    workers: int = 0
+    """Threads that read ahead."""
+
+
+class Boxed:
+    """A record on its way through Fabric, which takes dataclasses apart and refuses frozen ones."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+
+
+class Step(nn.Module):
+    """What Fabric wraps: a sample in, the weighted terms of the current phase out."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, boxed: Boxed) -> dict[str, Tensor]:
+        """Networks, view synthesis and terms of any method."""
+        estimate = self.method(boxed.sample)
+        return self.method.losses(boxed.sample, estimate)
 
 
 class Trainer:
@@ -73,7 +95,7 @@ class Trainer:
             torch.set_num_threads(settings.threads)
         # The device plug-ins of Fabric are asked for one device here; many are a matter of launching, not of this loop.
         self.fabric = Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-        self.method, self.data, self.folder = method, data, folder
+        self.method, self.data, self.folder = method.to(self.fabric.device), data, folder
         self.settings, self.header = settings, dict(header)
         self.position, self.best = Position(), Score.worst()
         self.average = _average_of(method, settings.average)
@@ -121,13 +143,13 @@ class Trainer:
         return optimizer
 
     def _run_phase(self, phase: Phase, optimizer: torch.optim.Optimizer, log: RunLog) -> None:
-        model, wrapped = self.fabric.setup(self.method, optimizer)
+        step, wrapped = self.fabric.setup(Step(self.method), optimizer)
         self.method.train()
         steps, meter, waiting = self.phase_steps(phase), Meter(), time.perf_counter()
         for sample in self._samples(steps):
             waited = time.perf_counter() - waiting
             self._set_rates(phase, optimizer, steps)
-            losses = self._step(model, wrapped, sample)
+            losses = self._step(step, wrapped, sample)
             meter.add(losses, sample.target.image.shape[0], waited)
             self.position = Position(self.position.phase, self.position.step + 1, self.position.total + 1)
             log.advance()
@@ -144,10 +166,9 @@ class Trainer:
                 )
             waiting = time.perf_counter()
 
-    def _step(self, model: Callable[[Sample], Any], optimizer: Any, sample: Sample) -> dict[str, float]:
+    def _step(self, step: Callable[[Boxed], dict[str, Tensor]], optimizer: Any, sample: Sample) -> dict[str, float]:
         """One step of any method."""
-        estimate = model(sample)
-        losses = self.method.losses(sample, estimate)
+        losses = step(Boxed(sample))
         values = refuse_non_finite(losses, sample, self.folder, self.position.total + 1)
         optimizer.zero_grad()
         self.fabric.backward(torch.stack(list(losses.values())).sum())
@@ -162,7 +183,7 @@ class Trainer:
         while self.position.step < steps:
             epoch, start = divmod(self.position.step, self.per_epoch)
             for sample in batches(
-                self.data.samples, settings.batch_size, settings.seed, epoch, start=start, workers=self.data.samples.workers
+                self.data.samples, settings.batch_size, settings.seed, epoch, start=start, workers=self.data.workers
             ):
                 yield sample.to(self.fabric.device, non_blocking=True)
                 if self.position.step >= steps:

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -168,14 +169,12 @@ def test_camera_is_described() -> None:
     ("camera", "doubt"),
     [
         (Calibration(0.58, 0.58, 0.5, 0.5), "not square"),
-        (Calibration(20, 20, 319.5, 95.5, 640, 192), "no usual lens"),
-        (Calibration(370, 370, 50, 95.5, 640, 192), "far from the middle"),
+        (Calibration(20.0, 20.0, 319.5, 95.5, 640, 192), "no usual lens"),
+        (Calibration(370.0, 370.0, 50.0, 95.5, 640, 192), "far from the middle"),
     ],
 )
 def test_implausible_camera_is_doubted(camera: Calibration, doubt: str) -> None:
-    assert f"NOT plausible: {doubt}" in described(checked(camera, "K"), SIZE).replace("pixels are ", "").replace(
-        "the centre is ", ""
-    )
+    assert re.search(f"NOT plausible: .*{doubt}", described(checked(camera, "K"), SIZE))
 
 
 REAL = ("kitti_raw_0095", "kitti_odometry_00", "kitti_depth_0001", "kitti_static_camera", "dashcam_udacity")

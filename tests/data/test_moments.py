@@ -6,7 +6,7 @@ import torch
 from kinedepth.data.moments import Calibration, Frame, Sequence, split
 from kinedepth.errors import KinedepthError
 
-CAMERA = Calibration(50, 40, 47.5, 31.5, 96, 64)
+CAMERA = Calibration(50.0, 40.0, 47.5, 31.5, 96, 64)
 
 
 def sequence(count: int, name: str = "drive") -> Sequence:

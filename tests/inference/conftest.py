@@ -53,7 +53,9 @@ class Mover(Toy):
 
     def pose_between(self, first: Tensor, second: Tensor) -> Pose:
         turn = first.new_tensor([[0.0, -0.1, 0.0]]).expand(len(first), 3)
-        step = torch.stack((0 * second.mean((1, 2, 3)), 0 * second.mean((1, 2, 3)), -second.mean((1, 2, 3))), 1)
+        step = torch.stack(
+            (0 * second.mean((1, 2, 3)), 0 * second.mean((1, 2, 3)), -second.mean((1, 2, 3))), 1
+        )
         return Pose.from_axis_angle(turn, step)
 
 
@@ -68,7 +70,7 @@ def picture() -> Callable[..., np.ndarray]:
 
     def smooth(seed: int = 0, height: int = 45, width: int = 83) -> np.ndarray:
         rng = np.random.default_rng(seed)
-        y, x = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j]
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         waves = [0.5 + 0.4 * np.sin(rng.uniform(2, 6) * x + rng.uniform(2, 6) * y + c) for c in range(3)]
         return np.rint(np.stack(waves, -1) * 255).astype(np.uint8)
 

@@ -10,7 +10,7 @@ WIDTH = 640
 
 
 def test_columns_of_the_fact_sheet() -> None:
-    """Monodepth2 sheet 10.16: the mirrored one rules the first 32 columns, has 0.4977 at 48, nothing extra from 64."""
+    """Monodepth2 sheet, 10.16: the left share is 1 in the first 32 columns, 0.4977 at 48, 0 from 64."""
     blended = blend_flipped(np.zeros((1, 2, WIDTH)), np.ones((1, 2, WIDTH)))[0, 0]
     left = 2 * blended[: WIDTH // 2] - 1  # from the share l + (1 - l) / 2 back to l
     np.testing.assert_allclose(left[:32], 1.0)

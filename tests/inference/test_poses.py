@@ -36,7 +36,9 @@ def timestamps() -> list[float]:
     return [1317384506.3 + 0.1036 * index for index in range(21)]
 
 
-@pytest.mark.parametrize("vector", HALF_TURNS + SMALL + list(map(tuple, np.random.default_rng(0).normal(0, 2, (9, 3)))))
+@pytest.mark.parametrize(
+    "vector", HALF_TURNS + SMALL + list(map(tuple, np.random.default_rng(0).normal(0, 2, (9, 3))))
+)
 def test_quaternion_is_scipys(vector: tuple[float, float, float]) -> None:
     rotation = Rotation.from_rotvec(vector)
     ours, theirs = quaternion(rotation.as_matrix()), rotation.as_quat(canonical=True)
@@ -83,7 +85,7 @@ def test_driving_forward_goes_along_z() -> None:
 
 
 def test_a_chain_stays_a_rotation() -> None:
-    """Monodepth2's axis-angle is orthonormal to 1e-7 over the angle only; two thousand frames must not grow."""
+    """Monodepth2's rotation is orthonormal to 1e-7 / angle only, which two thousand frames would multiply."""
     motion = np.eye(4)
     motion[:3, :3] = Rotation.from_rotvec([0, 0.01, 0]).as_matrix() * (1 + 1e-4)
     last = chained([motion] * 2000)[-1, :3, :3]

@@ -128,7 +128,9 @@ class TestCamera:
     def test_the_predictors_is_brought_to_the_picture(self, predictor: Predictor, picture: Make) -> None:
         """Both sides of the picture keep their angle: a centred camera stays centred."""
         centered = Camera(torch.tensor([30.0, 30.0]), torch.tensor([31.5, 15.5]))
-        camera = Predictor(predictor.method, predictor.size, camera=centered).infer(picture(0, 64, 192)).camera
+        camera = (
+            Predictor(predictor.method, predictor.size, camera=centered).infer(picture(0, 64, 192)).camera
+        )
         assert camera is not None
         torch.testing.assert_close(camera.focal, torch.tensor([90.0, 60.0]))
         torch.testing.assert_close(camera.center, torch.tensor([95.5, 31.5]))
@@ -160,7 +162,9 @@ class TestVideo:
 
     def test_a_lone_picture_is_its_own_neighbour(self, method_with: Callable[..., Method]) -> None:
         bright = np.full((45, 83, 3), 255, np.uint8)
-        assert 1 / Predictor(method_with((-1, 1)), (32, 64)).infer(bright).depth[0, 0] == pytest.approx(3.1, 1e-4)
+        assert 1 / Predictor(method_with((-1, 1)), (32, 64)).infer(bright).depth[0, 0] == pytest.approx(
+            3.1, 1e-4
+        )
 
     def test_memory_is_flat(self, predictor: Predictor) -> None:
         alive: list[weakref.ref[np.ndarray]] = []
@@ -207,7 +211,9 @@ class TestMotion:
         poses = predictor.trajectory([bright] * 4)
         np.testing.assert_array_equal(poses[0], np.eye(4))
         second_from_first = predictor.pose(bright, bright)
-        np.testing.assert_allclose(poses[3], np.linalg.inv(np.linalg.matrix_power(second_from_first, 3)), atol=1e-5)
+        np.testing.assert_allclose(
+            poses[3], np.linalg.inv(np.linalg.matrix_power(second_from_first, 3)), atol=1e-5
+        )
 
     def test_a_method_without_poses_says_so(self, picture: Make, method_with: Callable[..., Method]) -> None:
         with pytest.raises(KinedepthError, match="no pose"):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,10 +20,14 @@ from kinedepth.method import Method
 
 Make = Callable[..., np.ndarray]
 COUNT = 6
-ALL = Wanted(("npy", "npz", "png16"), poses=("tum", "kitti"), fps=29.97002997, batch=4, checkpoint="best.safetensors")
+ALL = Wanted(
+    ("npy", "npz", "png16"), poses=("tum", "kitti"), fps=29.97002997, batch=4, checkpoint="best.safetensors"
+)
 
 
-def _frames(picture: Make, count: int = COUNT, size: tuple[int, int] = (45, 83)) -> Iterator[tuple[str, float, np.ndarray]]:
+def _frames(
+    picture: Make, count: int = COUNT, size: tuple[int, int] = (45, 83)
+) -> Iterator[tuple[str, float, np.ndarray]]:
     for index in range(count):
         yield f"{index:06d}", index / 10, picture(index, *size)
 
@@ -35,9 +40,8 @@ def written(tmp_path: Path, predictor: Predictor, picture: Make) -> Path:
 
 def test_everything_that_was_asked_for(written: Path) -> None:
     kinds = {path.relative_to(written).parts[0] for path in written.rglob("*")}
-    assert kinds == {
-        "depth", "depth_npz", "depth_png16", "depth.mp4", "poses_tum.txt", "poses_kitti.txt", "prediction.json"
-    }  # fmt: skip
+    folders = {"depth", "depth_npz", "depth_png16"}
+    assert kinds == folders | {"depth.mp4", "poses_tum.txt", "poses_kitti.txt", "prediction.json"}
     assert [path.name for path in written.parent.iterdir()] == ["out"]
 
 
@@ -45,7 +49,9 @@ def test_everything_that_was_asked_for(written: Path) -> None:
 def test_depth_is_the_predictors(written: Path, predictor: Predictor, picture: Make, place: str) -> None:
     for name, _, image in _frames(picture):
         depth, note = read_depth(written / place.format(name))
-        np.testing.assert_allclose(depth, predictor.infer(image).depth, rtol=1e-5, atol=0.5 / (note.factor or 1e9))
+        np.testing.assert_allclose(
+            depth, predictor.infer(image).depth, rtol=1e-5, atol=0.5 / (note.factor or 1e9)
+        )
         assert (note.scale, note.source) == ("relative", "monocular video")
 
 
@@ -55,8 +61,6 @@ def test_one_png_factor_for_the_clip(written: Path) -> None:
 
 
 def test_video_has_the_inputs_rate_and_number_of_frames(written: Path) -> None:
-    import av
-
     with av.open(str(written / "depth.mp4")) as container:
         assert container.streams.video[0].average_rate == Fraction(30000, 1001)
         assert container.streams.video[0].frames == COUNT
@@ -77,16 +81,25 @@ def test_the_note_says_what_it_is(written: Path) -> None:
     assert (note["scale"], note["scale_source"]) == ("relative", "monocular video")
     assert (note["frames"], note["sizes"], note["checkpoint"]) == (COUNT, [[45, 83]], "best.safetensors")
     assert note["poses"].startswith("camera-to-world")
-    assert note["files"] == ["depth", "depth_png16", "depth_npz", "depth.mp4", "poses_tum.txt", "poses_kitti.txt"]
+    assert note["files"] == [
+        "depth",
+        "depth_png16",
+        "depth_npz",
+        "depth.mp4",
+        "poses_tum.txt",
+        "poses_kitti.txt",
+    ]
     assert any("even" in remark for remark in note["notes"])
 
 
-def test_one_color_range_for_the_clip(tmp_path: Path, picture: Make, method_with: Callable[..., Method]) -> None:
+def test_one_color_range_for_the_clip(
+    tmp_path: Path, picture: Make, method_with: Callable[..., Method]
+) -> None:
     """Equal depth has one colour in every frame, whatever else is in the frame."""
     predictor = Predictor(method_with(()), (32, 64))
     half, full = np.full((32, 64, 3), 120, np.uint8), np.full((32, 64, 3), 120, np.uint8)
     full[:, :32] = 255
-    predict_source(predictor, [("a", 0, half), ("b", 0.1, full)], tmp_path / "out", Wanted(fps=None))
+    predict_source(predictor, [("a", 0.0, half), ("b", 0.1, full)], tmp_path / "out", Wanted(fps=None))
     shown = [np.asarray(Image.open(tmp_path / "out" / "depth_color" / f"{name}.png")) for name in "ab"]
     np.testing.assert_array_equal(shown[0][10, 60], shown[1][10, 60])
     assert (shown[1][10, 4] != shown[1][10, 60]).any()
@@ -102,7 +115,9 @@ def test_side_by_side_is_input_over_depth(tmp_path: Path, predictor: Predictor, 
     assert not (tmp_path / "out" / ".work").exists()
 
 
-def test_clip_anchor_gives_every_frame_one_median(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
+def test_clip_anchor_gives_every_frame_one_median(
+    tmp_path: Path, predictor: Predictor, picture: Make
+) -> None:
     predict_source(predictor, _frames(picture), tmp_path / "out", Wanted(("npy",), clip_anchor=True, fps=10))
     files = sorted((tmp_path / "out" / "depth").glob("*.npy"))
     anchor = json.loads((tmp_path / "out" / "prediction.json").read_text())["range_anchor"]
@@ -122,7 +137,9 @@ def test_sizes_may_differ(tmp_path: Path, predictor: Predictor, picture: Make) -
 
 
 def test_a_factor_that_does_not_fit_is_said(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
-    done = predict_source(predictor, _frames(picture), tmp_path / "out", Wanted(("png16",), png_factor=60000.0))
+    done = predict_source(
+        predictor, _frames(picture), tmp_path / "out", Wanted(("png16",), png_factor=60000.0)
+    )
     assert any("PNG16" in note and "no value" in note for note in done.notes)
 
 
@@ -162,7 +179,9 @@ def test_nothing_is_left_of_a_failure(
     assert not list(tmp_path.iterdir())
 
 
-def test_poses_of_a_method_without_any(tmp_path: Path, picture: Make, method_with: Callable[..., Method]) -> None:
+def test_poses_of_a_method_without_any(
+    tmp_path: Path, picture: Make, method_with: Callable[..., Method]
+) -> None:
     with pytest.raises(KinedepthError, match="no pose"):
         predict_source(Predictor(method_with(()), (32, 64)), _frames(picture), tmp_path / "out", ALL)
     assert not list(tmp_path.iterdir())
@@ -179,6 +198,10 @@ def test_an_older_result_stays_unless_asked(written: Path, predictor: Predictor,
 def test_same_source_same_files(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
     for name in "ab":
         predict_source(predictor, _frames(picture), tmp_path / name, ALL)
-    first = {path.relative_to(tmp_path / "a"): path.read_bytes() for path in (tmp_path / "a").rglob("*.*") if path.is_file() and path.suffix != ".npz"}
+    first = {
+        path.relative_to(tmp_path / "a"): path.read_bytes()
+        for path in (tmp_path / "a").rglob("*.*")
+        if path.is_file() and path.suffix != ".npz"
+    }
     second = {path: (tmp_path / "b" / path).read_bytes() for path in first}
     assert first == second

@@ -16,21 +16,30 @@ def test_file_stands_at_the_end_and_no_draft_is_left(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-@pytest.mark.parametrize("failure", [ValueError("bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+@pytest.mark.parametrize(
+    "failure", [ValueError("bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")]
+)
 def test_failure_leaves_the_old_file_and_no_draft(tmp_path: Path, failure: BaseException) -> None:
     (tmp_path / "a.txt").write_text("old")
     expected = KinedepthError if isinstance(failure, OSError) else type(failure)
-    with pytest.raises(expected), whole_file(tmp_path / "a.txt") as draft:
-        draft.write_text("half")
-        raise failure
+
+    def fail() -> None:
+        with whole_file(tmp_path / "a.txt") as draft:
+            draft.write_text("half")
+            raise failure
+
+    with pytest.raises(expected):
+        fail()
     assert (tmp_path / "a.txt").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_missing_folder_is_one_sentence_with_the_file(tmp_path: Path) -> None:
-    with pytest.raises(KinedepthError, match=r"nowhere/a.txt could not be written"):  # noqa: SIM117
-        with whole_file(tmp_path / "nowhere" / "a.txt") as draft:
-            draft.write_text("x")
+    with (
+        pytest.raises(KinedepthError, match=r"nowhere/a.txt could not be written"),
+        whole_file(tmp_path / "nowhere" / "a.txt") as draft,
+    ):
+        draft.write_text("x")
 
 
 def test_folder_stands_at_the_end(tmp_path: Path) -> None:
@@ -41,9 +50,13 @@ def test_folder_stands_at_the_end(tmp_path: Path) -> None:
 
 
 def test_folder_is_absent_after_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out") as draft:
-        (draft / "a").write_text("x")
-        raise RuntimeError
+    def fail() -> None:
+        with whole_folder(tmp_path / "out") as draft:
+            (draft / "a").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 

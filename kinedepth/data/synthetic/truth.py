@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinedepth.data.synthetic.render import Frame, rays
-from kinedepth.data.synthetic.settings import Matrix
+from kinedepth.data.synthetic.frame import Frame
+from kinedepth.data.synthetic.settings import CLASSES, Matrix
+from kinedepth.data.synthetic.tracing import rays
 from kinedepth.data.synthetic.world import Drive
 
 MOVING = 0.01
@@ -21,7 +22,7 @@ MOVING = 0.01
 
 def points(drive: Drive, frame: Frame) -> Float[np.ndarray, "3 n"]:
     """What every pixel sees, metres in the camera's frame, row by row; 0 in the sky."""
-    x, y = rays(drive)
+    x, y = rays(drive.settings)
     depth = frame.depth.ravel().astype(np.float64)
     return np.stack([x * depth, y * depth, depth])
 
@@ -97,8 +98,8 @@ def boxes(instances: Int[np.ndarray, "h w"]) -> dict[int, tuple[int, int, int, i
     return found
 
 
-def objects(drive: Drive, frame: Frame, names: tuple[str, ...]) -> list[ObjectTruth]:
-    """All objects with a visible pixel; `names` are the class names by id."""
+def objects(drive: Drive, frame: Frame) -> list[ObjectTruth]:
+    """All objects with a visible pixel."""
     first_from_world = np.linalg.inv(drive.camera_pose(0))
     moving = moving_instances(drive, frame.index)
     found = []
@@ -106,6 +107,6 @@ def objects(drive: Drive, frame: Frame, names: tuple[str, ...]) -> list[ObjectTr
         mover = drive.movers[instance - 1]
         now, then = (first_from_world @ mover.poses[frame.index + k] for k in (0, 1))
         velocity = (then[:3, 3] - now[:3, 3]) * drive.settings.fps
-        label, motion = names[mover.label], then @ np.linalg.inv(now)
+        label, motion = CLASSES[mover.label], then @ np.linalg.inv(now)
         found.append(ObjectTruth(instance, label, mover.size, box, now, motion, velocity, bool(moving[instance])))
     return found

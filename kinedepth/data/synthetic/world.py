@@ -1,23 +1,23 @@
 """A drive: the street, who moves in it, and the camera, all from one seed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 
 from kinedepth.data.synthetic.journey import Journey, make_journey
 from kinedepth.data.synthetic.road import Road, make_road
-from kinedepth.data.synthetic.settings import DriveSettings, Matrix
+from kinedepth.data.synthetic.settings import DriveSettings, Matrix, intrinsics_of
 from kinedepth.data.synthetic.shapes import labelled, merged, moved
 from kinedepth.data.synthetic.street import street
 from kinedepth.data.synthetic.surfaces import Surfaces, carried, joined, surfaces_of, tracer
 from kinedepth.data.synthetic.textures import noise_tile
 from kinedepth.data.synthetic.traffic import Mover, make_traffic
 
-RANGE = 220.0
-"""Movers further away than this many metres are left out of a frame."""
+REACH = 70.0
+"""Movers further away than this many of their own radii are left out of a frame."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,25 @@ class Drive:
         return pose
 
     def stage(self, index: int) -> Stage:
-        """Everything where it is at a frame."""
+        """Everything where it is at a frame, less the movers that no camera of the pair can see."""
         surfaces, owners = self._bodies
-        eye = self.journey.poses[index][:3, 3]
-        near = [
-            number
-            for number, (row, _) in enumerate(owners)
-            if self.movers[row].active[index] and np.linalg.norm(self.movers[row].poses[index][:3, 3] - eye) < RANGE
-        ]
+        visible = self._in_sight(index)
+        near = [number for number, (row, _) in enumerate(owners) if visible[row]]
         if not near:
             return Stage(self.still, self.still_tracer, None, None)
         local = joined([surfaces[number] for number in near])
         now = carried(local, self.body_poses(index), local.body)
         return Stage(self.still, self.still_tracer, now, tracer(now.corners))
+
+    def _in_sight(self, index: int) -> Bool[np.ndarray, " m"]:
+        """Which movers reach into the view: a sphere around each against the sides of the pyramid."""
+        if not self.movers:
+            return np.zeros(0, dtype=bool)
+        radius = np.array([np.linalg.norm(mover.size) / 2 + 1.0 for mover in self.movers])
+        centers = np.stack([mover.poses[index][:3, 3] for mover in self.movers])
+        x, y, z = np.linalg.inv(self.journey.poses[index])[:3] @ np.c_[centers, np.ones(len(centers))].T
+        fx, _, cx, _ = intrinsics_of(self.settings)
+        slope = max(cx, self.settings.size[1] - cx) / fx
+        inside = np.abs(x) < z * slope + radius * np.hypot(1, slope)
+        active = np.array([mover.active[index] for mover in self.movers])
+        return active & inside & (z > -radius) & (z < REACH * radius)

@@ -1,0 +1,81 @@
+"""A frame of a drive: picture, depth and ids, by one ray a pixel and some more where edges would alias."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from kinedepth.data.synthetic.settings import CLASSES, Matrix, intrinsics_of
+from kinedepth.data.synthetic.shading import shade
+from kinedepth.data.synthetic.tracing import Seen, look, rays
+from kinedepth.data.synthetic.world import Drive, Stage
+
+EDGE = 0.04
+"""Pixels on two triangles whose colors differ by more than this are traced again."""
+OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
+SKY = CLASSES.index("sky")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture with what is true in it; all maps have the picture's size.
+
+    `depth` is camera z in metres, 0 where the ray meets nothing (sky). `instances` counts from 1, 0 is background; `classes` index
+    `CLASSES`; `bodies` are the numbers of `Drive.body_poses`. `pose` is world_from_camera, `gain` the exposure that was applied.
+    """
+
+    index: int
+    image: UInt8[np.ndarray, "h w 3"]
+    depth: Float[np.ndarray, "h w"]
+    instances: Int[np.ndarray, "h w"]
+    classes: Int[np.ndarray, "h w"]
+    bodies: Int[np.ndarray, "h w"]
+    pose: Float[np.ndarray, "4 4"]
+    gain: float
+
+
+def render(drive: Drive, index: int, *, right: bool = False) -> Frame:
+    """Frame `index` as the left camera sees it, or the right one of the stereo pair."""
+    shape = drive.settings.size
+    stage, pose = drive.stage(index), drive.camera_pose(index, right=right)
+    x, y = rays(drive.settings)
+    seen = look(stage, pose, x, y)
+    color = shade(drive, pose, seen, x, y)
+    _smooth_edges(drive, stage, pose, seen, color)
+    gain = float(drive.journey.gain[index])
+    picture = np.clip(color * np.float32(255 * gain) + np.float32(0.5), 0, 255).astype(np.uint8)
+    maps = [_labels(seen, name).reshape(shape) for name in ("instance", "label", "body")]
+    depth = 1 / np.where(seen.nearness > 0, seen.nearness, np.float32(np.inf))
+    image = np.ascontiguousarray(picture.T).reshape(*shape, 3)
+    return Frame(index, image, depth.reshape(shape), *maps, pose=pose, gain=gain)
+
+
+def _smooth_edges(drive: Drive, stage: Stage, pose: Matrix, seen: Seen, color: Float[np.ndarray, "3 n"]) -> None:
+    """Replaces the color of pixels on edges by a mean over the pixel, in place."""
+    height, width = drive.settings.size
+    again = np.flatnonzero(_edges(color.reshape(3, height, width), seen.row.reshape(height, width)))
+    if not len(again):
+        return
+    fx, fy, _, _ = intrinsics_of(drive.settings)
+    x, y = rays(drive.settings)
+    shifts = np.array(OFFSETS, dtype=np.float32)
+    sub_x = (x[again] + shifts[:, :1] / np.float32(fx)).ravel()
+    sub_y = (y[again] + shifts[:, 1:] / np.float32(fy)).ravel()
+    extra = shade(drive, pose, look(stage, pose, sub_x, sub_y), sub_x, sub_y)
+    color[:, again] = (color[:, again] + extra.reshape(3, len(OFFSETS), -1).sum(1)) / (1 + len(OFFSETS))
+
+
+def _labels(seen: Seen, name: str) -> Int[np.ndarray, " n"]:
+    values = np.append(getattr(seen.surfaces, name), SKY if name == "label" else 0)
+    return values.astype(np.int32)[seen.row]
+
+
+def _edges(color: Float[np.ndarray, "3 h w"], row: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels beside another triangle of another color."""
+    mask = np.zeros(row.shape, dtype=bool)
+    for a, b in (((slice(None), slice(1, None)), (slice(None), slice(None, -1))), ((slice(1, None),), (slice(None, -1),))):
+        differs = row[a] != row[b]
+        contrast = np.abs(color[(slice(None), *a)] - color[(slice(None), *b)]).max(0) > EDGE
+        mask[a] |= differs & contrast
+        mask[b] |= differs & contrast
+    return mask

@@ -1,0 +1,175 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinedepth.data import store, video
+from kinedepth.data.moments import Frame
+from kinedepth.data.store import DecodedVideos, FrameStore
+from kinedepth.errors import KinedepthError
+
+Film = Callable[..., Path]
+SIZE = (32, 64)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "avi", "mov", "mkv"])
+def test_what_a_video_holds(ending: str, tmp_path: Path, film: Film) -> None:
+    seen = video.probe(film(tmp_path / f"my drive é.{ending}", count=9, size=(64, 96), fps=12))
+    assert (seen.count, seen.size, seen.rotation) == (9, (64, 96), 0)
+    assert seen.fps == pytest.approx(12)
+    assert seen.duration == pytest.approx(0.75)
+
+
+def test_frames_come_in_order(tmp_path: Path, film: Film) -> None:
+    brightness = [pixels[..., 2].mean() for pixels in video.frames(film(tmp_path / "a.mp4", count=8))]
+    assert brightness == pytest.approx([4 * i for i in range(8)], abs=3)
+
+
+def test_some_frames_of_a_video(tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4", count=8)
+    whole = list(video.frames(path))
+    part = list(video.frames(path, 2, 5))
+    assert len(part) == 3
+    assert all((a == b).all() for a, b in zip(part, whole[2:5], strict=True))
+
+
+@pytest.mark.parametrize("size", [(717, 1279), (65, 97)])
+def test_odd_sizes(size: tuple[int, int], tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4", size=size)
+    assert video.probe(path).size == size
+    assert next(video.frames(path)).shape == (*size, 3)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270, -90])
+def test_rotation_tag_is_applied(turn: int, tmp_path: Path, film: Film) -> None:
+    plain = next(video.frames(film(tmp_path / "plain.mp4")))
+    path = film(tmp_path / "turned.mp4", turn=turn)
+    upright = next(video.frames(path))
+    assert video.probe(path).size == upright.shape[:2]
+    assert (upright == np.rot90(plain, turn // 90)).all()
+
+
+def test_missing_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KinedepthError, match="no video .*gone.mp4"):
+        video.probe(tmp_path / "gone.mp4")
+
+
+def test_empty_video_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(KinedepthError, match=r"a.mp4 is empty \(0 bytes\)"):
+        video.probe(tmp_path / "a.mp4")
+
+
+def test_one_frame_is_no_video(tmp_path: Path, film: Film) -> None:
+    with pytest.raises(KinedepthError, match=r"a.mp4 has 1 frame\(s\)"):
+        video.probe(film(tmp_path / "a.mp4", count=1))
+
+
+@pytest.mark.parametrize("content", [b"hello" * 99, bytes(5000)])
+def test_other_files_are_no_videos(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(KinedepthError, match="a.mp4 is not a video"):
+        video.probe(tmp_path / "a.mp4")
+
+
+def test_folder_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(KinedepthError, match="is a folder"):
+        video.probe(tmp_path)
+
+
+def test_cut_video_is_refused(tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(KinedepthError, match="a.mp4"):
+        video.probe(path)
+
+
+def test_video_that_promises_more_than_it_holds(
+    tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "a.mp4", count=8)
+    real = video.frames
+    monkeypatch.setattr(store, "frames", lambda path, stop: real(path, stop=6))
+    with pytest.raises(KinedepthError, match="has 8 frames but only 6 can be decoded"):
+        DecodedVideos().frame(path, 0, SIZE)
+    assert not list(store.cache_folder().iterdir())
+
+
+def test_stored_frame_is_the_decoded_frame(tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4", size=(64, 96))
+    stored = FrameStore((64, 96)).read(Frame(path, 5))
+    assert (stored == list(video.frames(path))[5].transpose(2, 0, 1)).all()
+
+
+def test_nothing_is_written_beside_the_video(tmp_path: Path, cache: Path, film: Film) -> None:
+    path = film(tmp_path / "clips" / "a.mp4", count=8)
+    DecodedVideos().frame(path, 3, SIZE)
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.mp4"]
+    assert [entry.stat().st_size for entry in (cache / "kinedepth" / "frames").iterdir()] == [8 * 3 * 32 * 64]
+
+
+def test_later_runs_use_the_decoded_file(
+    tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "a.mp4")
+    before = DecodedVideos().frame(path, 3, SIZE).copy()
+    monkeypatch.setattr(store, "frames", None)
+    assert (DecodedVideos().frame(path, 3, SIZE) == before).all()
+
+
+def test_changed_video_is_decoded_again(tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4", count=8)
+    DecodedVideos().frame(path, 3, SIZE)
+    os.utime(path, (1, 1))
+    DecodedVideos().frame(path, 3, SIZE)
+    assert len(list(store.cache_folder().iterdir())) == 2
+
+
+def test_oldest_file_makes_room(tmp_path: Path, film: Film) -> None:
+    one, two = film(tmp_path / "a.mp4"), film(tmp_path / "b.mp4")
+    DecodedVideos().frame(one, 0, SIZE)
+    kept = next(store.cache_folder().iterdir())
+    DecodedVideos(disk=9 * 3 * 32 * 64).frame(two, 0, SIZE)
+    assert not kept.exists()
+    assert len(list(store.cache_folder().iterdir())) == 1
+
+
+def test_file_in_use_stays(tmp_path: Path, film: Film) -> None:
+    decoded = DecodedVideos(disk=9 * 3 * 32 * 64)
+    first = decoded.frame(film(tmp_path / "a.mp4"), 0, SIZE)
+    decoded.frame(film(tmp_path / "b.mp4"), 0, SIZE)
+    assert len(list(store.cache_folder().iterdir())) == 2
+    assert first.shape == (3, *SIZE)
+
+
+def test_video_beyond_the_bound_is_refused(tmp_path: Path, film: Film) -> None:
+    with pytest.raises(KinedepthError, match="a.mp4 take .* GB, more than"):
+        DecodedVideos(disk=1000).frame(film(tmp_path / "a.mp4"), 0, SIZE)
+
+
+def test_full_disk_leaves_nothing_behind(tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = film(tmp_path / "a.mp4")
+    monkeypatch.setattr(store, "as_pixels", full)
+    with pytest.raises(KinedepthError, match="No space left on device"):
+        DecodedVideos().frame(path, 0, SIZE)
+    assert not list(store.cache_folder().iterdir())
+
+
+def test_temporary_folder_goes_with_its_owner(tmp_path: Path, film: Film) -> None:
+    decoded = DecodedVideos(tmp_path, temporary=True)
+    decoded.frame(film(tmp_path / "clip" / "a.mp4"), 0, SIZE)
+    folder = decoded.folder
+    assert list(folder.iterdir())
+    del decoded
+    assert not folder.exists()
+
+
+def test_real_video(real_data_root: Path) -> None:
+    seen = video.probe(real_data_root / "dashcam_udacity" / "test_video.mp4")
+    assert (seen.count, seen.size, seen.fps) == (38, (720, 1280), 25.0)
+    assert next(video.frames(seen.path)).shape == (720, 1280, 3)
