@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.pose import Pose
+from kinedepth.geometry.precision import outside_autocast
 from kinedepth.losses import Term
 from kinedepth.optimizer import Optimizer
 from kinedepth.scene import Estimate, Inputs, Sample
@@ -149,7 +149,7 @@ class Method(nn.Module, ABC):
 
     def values(self, sample: Sample, estimate: Estimate) -> dict[str, Tensor]:
         """The unweighted terms of the current phase."""
-        with torch.autocast(sample.target.image.device.type, enabled=False):
+        with outside_autocast(sample.target.image):
             return {name: self.terms[name](sample, estimate) for name in self.phase.weights}
 
     def losses(self, sample: Sample, estimate: Estimate) -> dict[str, Tensor]:

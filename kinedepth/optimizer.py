@@ -84,7 +84,7 @@ class Optimizer:
             for name, network in networks.items()
         ]
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.kind]
-        return kind(groups, lr=self.lr, weight_decay=self.weight_decay)
+        return kind(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
     def rates(self, names: list[str], progress: Progress) -> list[float]:
         """The learning rate of each named network at this point."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from kinedepth.geometry.camera import Camera, Convention
 from kinedepth.geometry.depth import resized_map
 from kinedepth.geometry.pose import Pose
+from kinedepth.geometry.precision import outside_autocast
 from kinedepth.geometry.warp import inside, read
 from kinedepth.scene import Estimate, Rebuilt, Sample, View
 
@@ -74,7 +75,7 @@ def synthesize(
     Always float32, whatever precision the networks run in.
     """
     settings = settings or Synthesis()
-    with torch.autocast(sample.target.image.device.type, enabled=False):
+    with outside_autocast(sample.target.image):
         return tuple(_at_scale(sample, estimate, one.float(), settings) for one in estimate.inverse_depth)
 
 

@@ -150,10 +150,12 @@ class _Reader:
     def __init__(
         self, root: Path, wanted: Wanted, folder_of: Callable[[Path, str, int], Path], digits: int
     ) -> None:
-        self.root, self.wanted, self.folder_of, self.digits = root, wanted, folder_of, digits
+        self.root, self.wanted, self.digits = root, wanted, digits
         self.missing: dict[Path, None] = {}
         self.calibration = cache(self._calibration)
+        self.folders = cache(folder_of)
         self.names = cache(_names)
+        self.frame = cache(self._found)
 
     def moment(self, line: Line) -> Moment:
         """The moment of one entry."""
@@ -176,14 +178,15 @@ class _Reader:
         )
 
     def _frame(self, line: Line, offset: int, camera: int) -> Frame:
-        folder = self.folder_of(self.root, line.folder, camera)
-        stem = f"{line.frame + offset:0{self.digits}d}"
+        return self.frame(line.folder, line.frame + offset, camera)
+
+    def _found(self, drive: str, number: int, camera: int) -> Frame:
+        folder = self.folders(self.root, drive, camera)
+        stem = f"{number:0{self.digits}d}" if number >= 0 else f"(frame {number})"
         # Published numbers are of JPEG files; PNG where they were not converted.
-        name = next(
-            (stem + ending for ending in (".jpg", ".png") if stem + ending in self.names(folder)), None
-        )
+        name = next((stem + ending for ending in (".jpg", ".png") if stem + ending in self.names(folder)), None)
         if name is None:
-            name = f"{stem}.jpg" if line.frame + offset >= 0 else f"(frame {line.frame + offset}).jpg"
+            name = f"{stem}.jpg"
             self.missing[folder / name] = None
         return Frame(folder / name)
 
@@ -204,7 +207,7 @@ class _Reader:
     def _calibration(self, folder: str, camera: int) -> tuple[Calibration, float]:
         if self.wanted.calibration == "official":
             return OFFICIAL_KITTI, BASELINE
-        images = self.folder_of(self.root, folder, camera)
+        images = self.folders(self.root, folder, camera)
         raw = self.root / folder / ".." / "calib_cam_to_cam.txt"
         path, size = (raw, None) if raw.is_file() else (images.parent / "calib.txt", _size_of(images))
         two, three = (read_kitti(path, number, size) for number in (2, 3))

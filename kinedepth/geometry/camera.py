@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinedepth.geometry.pose import Pose
+from kinedepth.geometry.precision import outside_autocast
 from kinedepth.geometry.record import Record
 
 Convention = Literal["centers", "official"]
@@ -79,7 +80,8 @@ class Camera(Record):
         if moved is None:
             motion = Pose(matrix, torch.zeros_like(matrix[..., 0]))
         else:
-            motion = Pose(matrix @ moved.rotation, (matrix @ moved.translation[..., None])[..., 0])
+            with outside_autocast(matrix):
+                motion = Pose(matrix @ moved.rotation, (matrix @ moved.translation[..., None])[..., 0])
         scaled = motion.apply(points)
         depth = scaled[..., 2:, :, :]
         return scaled[..., :2, :, :] / (depth + DIVISION_GUARD), depth

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinedepth.geometry.precision import outside_autocast
 from kinedepth.geometry.record import Record
 
 
@@ -60,15 +61,18 @@ class Pose(Record):
 
     def __matmul__(self, other: "Pose") -> "Pose":
         """c_from_b @ b_from_a gives c_from_a."""
-        moved = (self.rotation @ other.translation[..., None])[..., 0]
-        return Pose(self.rotation @ other.rotation, moved + self.translation)
+        with outside_autocast(self.rotation):
+            moved = (self.rotation @ other.translation[..., None])[..., 0]
+            return Pose(self.rotation @ other.rotation, moved + self.translation)
 
     def inverse(self) -> "Pose":
         """a_from_b; the rotation is transposed, as in the official code."""
         back = self.rotation.transpose(-1, -2)
-        return Pose(back, -(back @ self.translation[..., None])[..., 0])
+        with outside_autocast(back):
+            return Pose(back, -(back @ self.translation[..., None])[..., 0])
 
     def apply(self, points: Float[Tensor, "b 3 *n"]) -> Float[Tensor, "b 3 *n"]:
         """The points, moved."""
         flat = points.flatten(2) if points.ndim > 2 else points[..., None]
-        return torch.baddbmm(self.translation[..., None], self.rotation, flat).view(points.shape)
+        with outside_autocast(flat):
+            return torch.baddbmm(self.translation[..., None], self.rotation, flat).view(points.shape)

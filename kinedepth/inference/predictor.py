@@ -4,34 +4,30 @@ Pictures are resized to the network as in training (Pillow's Lanczos on 8 bits);
 is brought back to the input's size (bilinear, half-pixel centres) as every published evaluation does.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinedepth.data.frames import as_pixels, open_picture
-from kinedepth.data.video import frames as video_frames
+from kinedepth.data.augment import mirrored
+from kinedepth.data.frames import as_pixels
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.camera import Camera
+from kinedepth.inference.clips import Given, Picture, as_picture, chunks, neighbourhoods, open_clip
 from kinedepth.inference.files import Scale
 from kinedepth.inference.flip import blend_flipped
 from kinedepth.inference.poses import chained
 from kinedepth.method import Method
 from kinedepth.scene import Sample, View
-
-Picture = UInt8[np.ndarray, "_ _ 3"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,12 +105,12 @@ class Predictor:
         other.range_anchor = median
         return other
 
-    def infer(self, image: Picture | Path | str, camera: Camera | None = None) -> Prediction:
+    def infer(self, image: Given, camera: Camera | None = None) -> Prediction:
         """Depth of one picture; `camera` in its pixels, where it is known."""
         return self.infer_many([image], [camera])[0]
 
     def infer_many(
-        self, images: Sequence[Picture | Path | str], cameras: Sequence[Camera | None] | None = None
+        self, images: Sequence[Given], cameras: Sequence[Camera | None] | None = None
     ) -> list[Prediction]:
         """Depth of several pictures in one pass of the network; their sizes may differ.
 
@@ -126,18 +122,17 @@ class Predictor:
         return self._predict(windows, cameras or [None] * len(windows))
 
     def video(
-        self, source: Path | str | Iterable[Picture], camera: Camera | None = None, batch: int = 1
+        self, source: Path | str | Iterable[Given], camera: Camera | None = None, batch: int = 1
     ) -> Iterator[Prediction]:
-        """Depth of every frame of a video file or of an iterable of frames, in order; memory stays flat.
+        """Depth of every frame of a video, a folder or an iterable of frames, in order; memory stays flat.
 
         `batch` frames go through the network together. Neighbours beyond the ends of the clip are its end
         frames.
         """
-        frames = video_frames(Path(source)) if isinstance(source, str | Path) else source
-        for windows in chunks(neighbourhoods(frames, self._offsets), batch):
+        for windows in chunks(neighbourhoods(_pictures(source), self._offsets), batch):
             yield from self._predict(windows, [camera] * len(windows))
 
-    def pose(self, first: Picture | Path | str, second: Picture | Path | str) -> Float64[np.ndarray, "4 4"]:
+    def pose(self, first: Given, second: Given) -> Float64[np.ndarray, "4 4"]:
         """second_from_first of two frames in order of time, translation in the unit of the depth.
 
         Raises KinedepthError from a method that was trained without a pose network.
@@ -145,11 +140,11 @@ class Predictor:
         images = [self._network_image(as_picture(image))[None] for image in (first, second)]
         with self._ready():
             pose = self.method.pose_between(images[0], images[1])
-        matrix = pose.matrix()[0].double().cpu().numpy()
+        matrix = pose.matrix()[0].cpu().double().numpy()
         matrix[:3, 3] *= self.unit.factor
         return np.asarray(matrix)
 
-    def trajectory(self, frames: Iterable[Picture | Path | str]) -> Float64[np.ndarray, "n 4 4"]:
+    def trajectory(self, frames: Iterable[Given]) -> Float64[np.ndarray, "n 4 4"]:
         """world_from_camera of every frame; the first camera is the world."""
         return chained(self.pose(first, second) for first, second in pairwise(frames))
 
@@ -159,8 +154,8 @@ class Predictor:
             direct = self.method.predict(sample).inverse_depth[0].float()
             if not self.flip:
                 return direct
-            mirrored = self.method.predict(_mirrored(sample)).inverse_depth[0].float().flip(-1)
-            return blend_flipped(direct, mirrored)
+            turned = self.method.predict(mirrored(sample)).inverse_depth[0].float().flip(-1)
+            return blend_flipped(direct, turned)
 
     @property
     def _offsets(self) -> tuple[int, ...]:
@@ -237,52 +232,10 @@ class Predictor:
         return Prediction(depth, self.unit.scale, source, camera, None, self.unit.uncertainty)
 
 
-def as_picture(image: Picture | Path | str) -> Picture:
-    """The picture, or the one in the file (upright 8-bit RGB); KinedepthError when it cannot be read."""
-    return np.asarray(open_picture(Path(image))) if isinstance(image, str | Path) else image
-
-
-def neighbourhoods(frames: Iterable[T], offsets: Sequence[int]) -> Iterator[list[T]]:
-    """Each frame followed by those at `offsets` from it; beyond the ends stands the nearest frame.
-
-    Holds no more frames than the offsets span.
-    """
-    back, ahead = max(0, -min(offsets, default=0)), max(0, *offsets, 0)
-    held: deque[T] = deque()
-    dropped, count, current = 0, 0, 0
-
-    def window() -> list[T]:
-        places = [min(max(current + offset, dropped), count - 1) - dropped for offset in (0, *offsets)]
-        return [held[place] for place in places]
-
-    for frame in frames:
-        held.append(frame)
-        count += 1
-        if count - 1 - current >= ahead:
-            yield window()
-            current += 1
-        if current - dropped > back:
-            held.popleft()
-            dropped += 1
-    while current < count:
-        yield window()
-        current += 1
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of `size`, the last one shorter."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
-def _mirrored(sample: Sample) -> Sample:
-    """The sample of the mirrored pictures, for methods that predict from images and cameras alone."""
-    views = [
-        View(view.image.flip(-1), view.camera.flipped(view.image.shape[-1]), view.offset)
-        for view in (sample.target, *sample.sources)
-    ]
-    return Sample(views[0], tuple(views[1:]))
+def _pictures(source: Path | str | Iterable[Given]) -> Iterator[Picture]:
+    if isinstance(source, str | Path):
+        return (picture for _, _, picture in open_clip(source).frames())
+    return map(as_picture, source)
 
 
 def _usual_source(scale: Scale) -> str:

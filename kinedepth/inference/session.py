@@ -18,10 +18,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64
 from PIL import Image
 
 from kinedepth.errors import KinedepthError
+from kinedepth.geometry.camera import Camera
+from kinedepth.inference.clips import Frame, Picture
 from kinedepth.inference.files import (
     PNG_MAX,
     DepthNote,
@@ -37,9 +39,6 @@ from kinedepth.inference.video import DepthHistogram, exact_rate, stacked, video
 from kinedepth.inference.whole import whole_folder
 from kinedepth.visualize.colors import colored_depth
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
-Frame = tuple[str, float, Picture]
-"""Name (unique, may hold folders), seconds, picture."""
 Format = Literal["npy", "npz", "png16"]
 MARK = "prediction.json"
 
@@ -60,6 +59,8 @@ class Wanted:
     """Adaptive depth range: each frame's depth is scaled to the median of the clip's medians."""
     png_factor: float | None = None
     """Of PNG16; without it the largest power of two by which the clip fits. 256 with metres is KITTI's."""
+    camera: Camera | None = None
+    """In pixels of the frames; without it the predictor's own, at their size."""
     batch: int = 1
     checkpoint: str = ""
     """Its name, for the note."""
@@ -139,7 +140,7 @@ class _Session:
                 yield frame[2]
 
         before: Picture | None = None
-        for prediction in predictor.video(pictures(), batch=self.wanted.batch):
+        for prediction in predictor.video(pictures(), self.wanted.camera, self.wanted.batch):
             name, timestamp, picture = pending.popleft()
             self._register(name, timestamp)
             self._store(name, prediction, picture)

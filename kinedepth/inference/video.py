@@ -22,6 +22,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 CODEC = "libx264"
 QUALITY = "18"
 _BT709, _LIMITED = 1, 1
+_STREAMABLE = {"movflags": "+faststart"}
 _LOG_LOW, _LOG_HIGH, _BINS = np.log(1e-7), np.log(1e7), 1 << 15
 
 
@@ -105,7 +106,7 @@ def video_writer(path: Path, fps: Fraction, comment: str = "") -> Iterator[Video
         raise KinedepthError(f"This FFmpeg has no {CODEC}: install `av` from PyPI, whose wheels hold it.")
     with whole_file(path) as draft:
         try:
-            with av.open(str(draft), "w", format=path.suffix.lstrip(".") or "mp4") as container:
+            with av.open(str(draft), "w", options=_STREAMABLE) as container:
                 container.metadata["comment"] = comment
                 stream: Any = container.add_stream(CODEC, rate=fps, options={"crf": QUALITY})
                 stream.pix_fmt = "yuv420p"

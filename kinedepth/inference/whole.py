@@ -88,9 +88,10 @@ def whole_folder(
     An older result is replaced only under the conditions of `check_output`, and only when the new one is
     whole.
     """
-    check_output(folder, overwrite=overwrite, source=source, mark=mark)
-    draft = _draft_of(folder)
+    place = folder.resolve()
+    draft = _draft_of(place)
     try:
+        check_output(folder, overwrite=overwrite, source=source, mark=mark)
         draft.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
@@ -98,7 +99,7 @@ def whole_folder(
         for path in draft.rglob("*"):
             if path.is_file():
                 _to_disk(path)
-        _exchange(draft, folder)
+        _exchange(draft, place)
     except OSError as error:
         raise _said(folder, error) from error
     finally:

@@ -24,13 +24,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def scene(index: int, size: tuple[int, int]) -> np.ndarray:
     """A picture whose gray tells its number, brighter to the right and below."""
     y, x = np.mgrid[: size[0], : size[1]]
-    pixels = np.stack((x * 127 // size[1] + 4 * index, y * 127 // size[0] + 4 * index, np.full(size, 4 * index)), -1)
+    pixels = np.stack(
+        (x * 127 // size[1] + 4 * index, y * 127 // size[0] + 4 * index, np.full(size, 4 * index)), -1
+    )
     return pixels.astype(np.uint8)
 
 
 @pytest.fixture
 def pictures() -> Pictures:
-    """Writes numbered pictures into a folder: pictures(folder, count=5, size=(64, 96), start=0, ending="png")."""
+    """Writes numbered pictures: pictures(folder, count=5, size=(64, 96), start=0, ending="png")."""
 
     def write(folder: Path, count: int = 5, size: tuple[int, int] = (64, 96), **names: object) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +49,9 @@ def pictures() -> Pictures:
 def film() -> Film:
     """Writes a video: film(path, count=8, size=(64, 96), fps=12, turn=0)."""
 
-    def write(path: Path, count: int = 8, size: tuple[int, int] = (64, 96), fps: int = 12, turn: int = 0) -> Path:
+    def write(
+        path: Path, count: int = 8, size: tuple[int, int] = (64, 96), fps: int = 12, turn: int = 0
+    ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
             stream = container.add_stream("mpeg4", rate=Fraction(fps))

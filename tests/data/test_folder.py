@@ -64,7 +64,9 @@ def test_unreadable_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_mixed_sizes_are_refused_by_name(tmp_path: Path, pictures: Pictures) -> None:
     pictures(tmp_path / "trip", 4)
     Image.new("RGB", (90, 64)).save(tmp_path / "trip" / "000002.png")
-    with pytest.raises(KinedepthError, match=r"trip differ in size: 000000.png is 96x64 but 000002.png is 90x64"):
+    with pytest.raises(
+        KinedepthError, match=r"trip differ in size: 000000.png is 96x64 but 000002.png is 90x64"
+    ):
         folder.moments(tmp_path / "trip")
 
 

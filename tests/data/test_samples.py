@@ -53,7 +53,9 @@ def test_pixels_are_those_of_the_resized_file(moments: list[Moment]) -> None:
     sample = Samples(moments, Inputs((-1,)), SIZE)[0]
     for view, frame in ((sample.target, moments[0].target), (sample.sources[0], moments[0].neighbors[-1])):
         resized = Image.open(frame.path).resize(SIZE[::-1], Image.Resampling.LANCZOS)
-        assert torch.equal(view.image, torch.from_numpy(np.asarray(resized).transpose(2, 0, 1) / np.float32(255)))
+        assert torch.equal(
+            view.image, torch.from_numpy(np.asarray(resized).transpose(2, 0, 1) / np.float32(255))
+        )
 
 
 @pytest.mark.parametrize(("convention", "cx"), [("centers", 31.5), ("official", 47.5 * 64 / 96)])

@@ -110,9 +110,7 @@ def test_nothing_is_written_beside_the_video(tmp_path: Path, cache: Path, film: 
     assert [entry.stat().st_size for entry in (cache / "kinedepth" / "frames").iterdir()] == [8 * 3 * 32 * 64]
 
 
-def test_later_runs_use_the_decoded_file(
-    tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_later_runs_use_the_decoded_file(tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     path = film(tmp_path / "a.mp4")
     before = DecodedVideos().frame(path, 3, SIZE).copy()
     monkeypatch.setattr(store, "frames", None)

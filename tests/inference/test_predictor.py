@@ -13,7 +13,7 @@ from PIL import Image
 
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.camera import Camera
-from kinedepth.inference.predictor import Predictor, Unit, neighbourhoods
+from kinedepth.inference.predictor import Predictor, Unit
 from kinedepth.inference.video import video_writer
 from kinedepth.method import Method
 
@@ -80,6 +80,15 @@ def test_flip_blends_the_mirrored_prediction(predictor: Predictor, picture: Make
     plain = predictor.infer(picture(4, 32, 64)).depth
     predictor.flip = True
     np.testing.assert_allclose(predictor.infer(picture(4, 32, 64)).depth, plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3)), np.zeros((4, 5, 4), np.uint8), np.zeros(3, np.uint8)],
+)
+def test_what_is_no_picture_is_refused(predictor: Predictor, array: np.ndarray) -> None:
+    with pytest.raises(KinedepthError, match="is no picture"):
+        predictor.infer(array)
 
 
 class TestUnit:
@@ -166,6 +175,16 @@ class TestVideo:
             3.1, 1e-4
         )
 
+    def test_a_folder_and_its_files_are_clips(
+        self, predictor: Predictor, picture: Make, tmp_path: Path
+    ) -> None:
+        for index in (10, 9, 2):
+            Image.fromarray(picture(index)).save(tmp_path / f"{index}.png")
+        expected = [predictor.infer(picture(index)).depth for index in (2, 9, 10)]
+        for source in (tmp_path, [tmp_path / "2.png", str(tmp_path / "9.png"), tmp_path / "10.png"]):
+            given = [prediction.depth for prediction in predictor.video(source)]
+            np.testing.assert_array_equal(given, expected)
+
     def test_memory_is_flat(self, predictor: Predictor) -> None:
         alive: list[weakref.ref[np.ndarray]] = []
         most = 0
@@ -183,20 +202,6 @@ class TestVideo:
     def test_a_missing_video_is_named(self, predictor: Predictor, tmp_path: Path) -> None:
         with pytest.raises(KinedepthError, match=r"none.mp4"):
             next(predictor.video(tmp_path / "none.mp4"))
-
-
-@pytest.mark.parametrize(
-    ("offsets", "expected"),
-    [
-        ((), ["a", "b", "c", "d"]),
-        ((-1,), ["aa", "ba", "cb", "dc"]),
-        ((-1, 1), ["aab", "bac", "cbd", "dcd"]),
-        ((2,), ["ac", "bd", "cd", "dd"]),
-        ((-3, -1), ["aaa", "baa", "cab", "dac"]),
-    ],
-)
-def test_neighbourhoods(offsets: tuple[int, ...], expected: list[str]) -> None:
-    assert ["".join(window) for window in neighbourhoods("abcd", offsets)] == expected
 
 
 class TestMotion:

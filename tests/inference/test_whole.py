@@ -104,3 +104,12 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "out") as draft:
         (draft / "a").write_text("x")
     assert (tmp_path / "out" / "a").exists()
+
+
+def test_the_current_folder_can_be_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with whole_folder(Path(".")) as draft:
+        (draft / "a").write_text("x")
+    assert (tmp_path / "here" / "a").exists()
+    assert len(list(tmp_path.iterdir())) == 1

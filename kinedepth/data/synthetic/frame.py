@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
@@ -13,6 +14,8 @@ from kinedepth.data.synthetic.world import Drive, Stage
 EDGE = 0.04
 """Pixels on two triangles whose colors differ by more than this are traced again."""
 OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
+LENS = 0.55
+"""Standard deviation in pixels of the lens blur, without which silhouettes would crawl."""
 SKY = CLASSES.index("sky")
 
 
@@ -43,11 +46,11 @@ def render(drive: Drive, index: int, *, right: bool = False) -> Frame:
     color = shade(drive, pose, seen, x, y)
     _smooth_edges(drive, stage, pose, seen, color)
     gain = float(drive.journey.gain[index])
-    picture = np.clip(color * np.float32(255 * gain) + np.float32(0.5), 0, 255).astype(np.uint8)
+    image = np.ascontiguousarray(color.T).reshape(*shape, 3) * np.float32(255 * gain) + np.float32(0.5)
+    picture = np.clip(cv2.GaussianBlur(image, (0, 0), LENS), 0, 255).astype(np.uint8)
     maps = [_labels(seen, name).reshape(shape) for name in ("instance", "label", "body")]
     depth = 1 / np.where(seen.nearness > 0, seen.nearness, np.float32(np.inf))
-    image = np.ascontiguousarray(picture.T).reshape(*shape, 3)
-    return Frame(index, image, depth.reshape(shape), *maps, pose=pose, gain=gain)
+    return Frame(index, picture, depth.reshape(shape), *maps, pose=pose, gain=gain)
 
 
 def _smooth_edges(drive: Drive, stage: Stage, pose: Matrix, seen: Seen, color: Float[np.ndarray, "3 n"]) -> None:

@@ -1,13 +1,12 @@
 """Layers of the decoders, and the precision of last layers."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinedepth.errors import KinedepthError
+from kinedepth.geometry.precision import outside_autocast
 
 
 class ConvELU(nn.Module):
@@ -34,15 +33,9 @@ class FullPrecisionConv(nn.Conv2d):
 
     def forward(self, maps: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b _ h w"]:
         """The plain convolution, at least float32 if the weights are."""
-        with _outside_autocast(maps):
+        with outside_autocast(maps):
             result: Tensor = super().forward(maps.to(self.weight.dtype))
         return result
-
-
-def _outside_autocast(like: Tensor) -> AbstractContextManager[object]:
-    # Entered only when there is something to leave, so that exported graphs hold no trace of it.
-    device = like.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def at_least_float32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -1,0 +1,118 @@
+"""What a user gives to predict, frame by frame: a picture, a folder of pictures, a video, arrays."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+from kinedepth.data import folder, video
+from kinedepth.data.frames import PICTURE_ENDINGS, open_picture
+from kinedepth.errors import KinedepthError
+from kinedepth.inference.video import exact_rate
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+Given = Shaped[np.ndarray, "..."] | Path | str
+Frame = tuple[str, float, Picture]
+"""Name (unique, may hold folders), seconds, picture."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames that belong together; `frames` can be asked for again and again."""
+
+    path: Path
+    count: int
+    fps: Fraction | None = None
+    """None for pictures, unless the user told."""
+    pictures: tuple[Path, ...] = ()
+    """Empty for a video."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Each frame with its name and time, one at a time in memory.
+
+        Pictures keep their names, frames of a video are numbered. Without a rate, time counts frames. Raises
+        KinedepthError that names the file where one is damaged.
+        """
+        second = float(self.fps or 1)
+        if self.pictures:
+            for index, path in enumerate(self.pictures):
+                yield path.stem, index / second, np.asarray(open_picture(path))
+            return
+        for index, picture in enumerate(video.frames(self.path)):
+            yield f"{index:06d}", index / second, picture
+
+
+def open_clip(path: Path | str, fps: float | int | Fraction | None = None) -> Clip:
+    """The clip at `path`: a picture, a folder of pictures (a KITTI drive too), or a video.
+
+    `fps` is for pictures; a video knows its own. Raises KinedepthError when there is none of them, and for
+    a folder of several drives: their trajectories are not one.
+    """
+    path, rate = Path(path), None if fps is None else exact_rate(fps)
+    if path.is_dir():
+        where = folder.layout(path)
+        if where is None:
+            raise KinedepthError(
+                f"{path} holds no pictures itself: name the folder of one drive, or a video."
+            )
+        found = tuple(folder.pictures(where.images))
+        return Clip(path, len(found), rate, found)
+    if path.suffix.lower() in PICTURE_ENDINGS:
+        return Clip(path, 1, rate, (path,))
+    facts = video.probe(path)
+    return Clip(path, facts.count, exact_rate(facts.fps) if facts.fps else rate)
+
+
+def as_picture(given: Given) -> Picture:
+    """The picture itself, or the one in the file (upright 8-bit RGB).
+
+    Raises KinedepthError when the file cannot be read or the array is no 8-bit RGB.
+    """
+    if isinstance(given, str | Path):
+        return np.asarray(open_picture(Path(given)))
+    if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
+        raise KinedepthError(
+            f"An array of shape {given.shape} and type {given.dtype} is no picture: give h x w x 3 uint8 RGB."
+        )
+    return given
+
+
+def neighbourhoods(frames: Iterable[T], offsets: Sequence[int]) -> Iterator[list[T]]:
+    """Each frame followed by those at `offsets` from it; beyond the ends stands the nearest frame.
+
+    Holds no more frames than the offsets span.
+    """
+    back, ahead = max(0, -min(offsets, default=0)), max(0, *offsets, 0)
+    held: deque[T] = deque()
+    dropped, count, current = 0, 0, 0
+
+    def window() -> list[T]:
+        places = [min(max(current + offset, dropped), count - 1) - dropped for offset in (0, *offsets)]
+        return [held[place] for place in places]
+
+    for frame in frames:
+        held.append(frame)
+        count += 1
+        if count - 1 - current >= ahead:
+            yield window()
+            current += 1
+        if current - dropped > back:
+            held.popleft()
+            dropped += 1
+    while current < count:
+        yield window()
+        current += 1
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one shorter."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
