@@ -2,4 +2,12 @@
 
 
 class KinedepthError(Exception):
-    """One sentence that names the thing and the remedy; the command line prints it and exits 1."""
+    """One sentence that names the thing and the remedy; the command line prints it and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(KinedepthError):
+    """A flag or a recipe says something that cannot be."""
+
+    exit_code = 2

@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,30 +26,10 @@ from kinedepth.networks.blocks.range import FlatGround
 from kinedepth.networks.explain import Explainability
 from kinedepth.optimizer import Cosine, Optimizer, Schedule, Steps
 from kinedepth.scene import Inputs
-
+from kinedepth.settings import recipe as recipe
+from kinedepth.settings import recipe_names as recipe_names
 
 T = TypeVar("T")
-
-
-def recipe_names() -> list[str]:
-    """The recipes that ship with the package."""
-    folder = files("kinedepth") / "recipes"
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def recipe(name_or_path: str) -> options.Settings:
-    """The settings of a bundled recipe, or of a TOML file.
-
-    Raises:
-        KinedepthError: neither exists, or it says something unknown.
-    """
-    path = Path(name_or_path)
-    if path.suffix == ".toml":
-        return options.read_recipe(path)
-    names = recipe_names()
-    if name_or_path not in names:
-        raise KinedepthError(f"There is no recipe '{name_or_path}'.{_nearest(name_or_path, names)}")
-    return options.read_recipe(Path(str(files("kinedepth") / "recipes" / f"{name_or_path}.toml")))
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

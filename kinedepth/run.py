@@ -41,8 +41,10 @@ def start(
     return trainer.fit()
 
 
-def resume(folder: Path, say: Say = print) -> Path:
+def resume(folder: Path, say: Say = print, source: Path | None = None) -> Path:
     """Go on with a run at the step where it stopped, as if it never had; gives the last checkpoint.
+
+    `source` is where the pictures lie now, if they were moved.
 
     Raises:
         KinedepthError: the folder is no run, or its source is gone.
@@ -51,8 +53,8 @@ def resume(folder: Path, say: Say = print) -> Path:
     if not recipe.is_file() or not note.is_file():
         raise KinedepthError(f"'{folder}' is no run folder: give one that `kinedepth train` made.")
     settings = options.read_recipe(recipe)
-    source = Path(json.loads(note.read_text(encoding="utf-8"))["source"])
-    return _trainer(source, settings, folder, None, say).fit(resume=True)
+    before = Path(json.loads(note.read_text(encoding="utf-8"))["source"])
+    return _trainer(source or before, settings, folder, None, say).fit(resume=True)
 
 
 def _trainer(

@@ -7,15 +7,17 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
+BUNDLED = files("kinedepth") / "recipes"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -161,7 +163,7 @@ def from_mapping(values: Mapping[str, Any], where: str = "recipe") -> Settings:
     """Settings from nested tables; what is not given keeps its default.
 
     Raises:
-        KinedepthError: an unknown key (with the nearest name) or a value of the wrong type (with its path).
+        UsageError: an unknown key (with the nearest name) or a value of the wrong type (with its path).
     """
     _refuse_unknown(values, Settings, where, ())
     try:
@@ -169,7 +171,7 @@ def from_mapping(values: Mapping[str, Any], where: str = "recipe") -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise KinedepthError(f"{where}: {path} = {first['input']!r} does not fit: {first['msg']}.") from None
+        raise UsageError(f"{where}: {path} = {first['input']!r} does not fit: {first['msg']}.") from None
     return settings
 
 
@@ -180,10 +182,10 @@ def _refuse_unknown(values: Mapping[str, Any], kind: Any, where: str, path: tupl
         if key not in known:
             near = difflib.get_close_matches(key, _all_names(Settings), 1, 0.5)
             hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
-            raise KinedepthError(f"{where}: there is no setting '{full}'.{hint}")
+            raise UsageError(f"{where}: there is no setting '{full}'.{hint}")
         if is_dataclass(known[key].type):
             if not isinstance(value, Mapping):
-                raise KinedepthError(f"{where}: '{full}' is a table of settings, not {value!r}.")
+                raise UsageError(f"{where}: '{full}' is a table of settings, not {value!r}.")
             _refuse_unknown(value, known[key].type, where, (*path, key))
 
 
@@ -200,15 +202,46 @@ def read_recipe(path: Path) -> Settings:
     """The settings of a TOML file.
 
     Raises:
-        KinedepthError: the file is missing or not TOML, or says something unknown.
+        UsageError: the file is missing or not TOML, or says something unknown.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise KinedepthError(f"Recipe '{path}' cannot be read: give a TOML file or a name of `kinedepth recipes`.") from None
+        raise UsageError(f"Recipe '{path}' cannot be read: give a TOML file or a name of `kinedepth recipes`.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise KinedepthError(f"Recipe '{path}' is not TOML: {error}.") from None
+        raise UsageError(f"Recipe '{path}' is not TOML: {error}.") from None
     return from_mapping(values, f"recipe '{path.name}'")
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with the package."""
+    return sorted(Path(entry.name).stem for entry in BUNDLED.iterdir() if entry.name.endswith(".toml"))
+
+
+def recipe_path(name_or_path: str) -> Path:
+    """The file of a bundled recipe, or the TOML file itself.
+
+    Raises:
+        UsageError: there is no bundled recipe of that name.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return path
+    names = recipe_names()
+    if name_or_path not in names:
+        near = difflib.get_close_matches(name_or_path, names, 1, 0.5)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
+        raise UsageError(f"There is no recipe '{name_or_path}'. {hint}")
+    return Path(str(BUNDLED / f"{name_or_path}.toml"))
+
+
+def recipe(name_or_path: str) -> Settings:
+    """The settings of a bundled recipe, or of a TOML file.
+
+    Raises:
+        UsageError: neither exists, or it says something unknown.
+    """
+    return read_recipe(recipe_path(name_or_path))
 
 
 def to_mapping(settings: Settings) -> dict[str, Any]:

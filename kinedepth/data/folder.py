@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kinedepth.data.camera_files import guessed
@@ -19,6 +19,9 @@ LAYOUTS = (
     ("image_02", "image_03"),
 )
 """Where the pictures of a drive lie below its folder, and those of its stereo partner."""
+
+COMPANIONS = frozenset({"right", "truth", "masks", "instances", "semantics", "gt_depth", "lidar_depth"})
+"""Folders beside a drive's pictures or video that are no sequences of their own."""
 
 _TRUTHS: tuple[tuple[str, TruthKind], ...] = (
     ("truth", "npz"),
@@ -40,6 +43,28 @@ class Layout:
     """The folder of its pictures."""
     right: Path | None = None
     """The pictures of its stereo partner."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the pictures of a drive, by the pictures' names without ending."""
+
+    truths: Mapping[str, Truth] = field(default_factory=dict)
+    labels: tuple[Mapping[str, Path], ...] = ({}, {})
+    """Instances, semantics."""
+    poses: Path | None = None
+    fps: float | None = None
+
+    def frame(self, path: Path, index: int | None = None) -> Frame:
+        """The frame of a picture, or of a video at `index`, with its labels."""
+        bare = Frame(path, index)
+        instances, semantics = (found.get(bare.label) for found in self.labels)
+        return replace(bare, instances=instances, semantics=semantics)
+
+    def truths_of(self, frames: tuple[Frame, ...]) -> tuple[Truth | None, ...]:
+        """The truth of each frame; nothing at all where none has any."""
+        found = tuple(self.truths.get(frame.label) for frame in frames)
+        return found if any(found) else ()
 
 
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
@@ -119,16 +144,18 @@ def sequence(
     paths = pictures(where.images)
     if not paths:
         raise _nothing(where.images)
-    size = common_size(paths, name)
+    size, known = common_size(paths, name), beside(where.root)
+    frames = tuple(known.frame(path) for path in paths)
     return Sequence(
         name=name,
-        frames=tuple(frame_of(path, where.root) for path in paths),
+        frames=frames,
         calibration=guessed(size) if calibration is None else calibration,
         size=size,
-        partners=() if where.right is None else _partners(paths, where.right, name),
+        fps=known.fps,
+        partners=() if where.right is None else partners(frames, where.right, name),
         baseline=baseline,
-        truths=_truths(paths, where.root),
-        poses=_first_file(where.root, ("poses.txt", "truth/poses.txt")),
+        truths=known.truths_of(frames),
+        poses=known.poses,
     )
 
 
@@ -170,36 +197,49 @@ def common_size(paths: Iterable[Path], name: str) -> Size:
     return first[1]
 
 
-def frame_of(path: Path, root: Path) -> Frame:
-    """The frame of a picture with the labels that lie below `root`, in folders named as the priors."""
-    instances, semantics = (
-        _first_file(root, (f"{kind}/{path.stem}.png", f"{kind}/{path.stem}.npy")) for kind in _LABELS
-    )
-    return Frame(path, None, instances, semantics)
+def beside(root: Path) -> Beside:
+    """What lies beside the pictures or the video of a drive in `root`: truth, labels, poses and times."""
+    truths: dict[str, Truth] = {}
+    for place, kind in _TRUTHS:
+        truths = truths or {
+            stem: Truth(path, kind) for stem, path in _by_stem(root / place, f".{kind}").items()
+        }
+    rendered = {stem: truth.path for stem, truth in truths.items() if truth.kind == "npz"}
+    labels = (_by_stem(root / kind, ".png") or _by_stem(root / kind, ".npy") or rendered for kind in _LABELS)
+    poses = _first_file(root, ("poses.txt", "truth/poses.txt"))
+    return Beside(truths, tuple(labels), poses, _rate(_first_file(root, ("times.txt", "truth/times.txt"))))
 
 
-def _partners(paths: list[Path], right: Path, name: str) -> tuple[Frame, ...]:
+def _by_stem(folder: Path, ending: str) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    return {path.stem: path for path in entries(folder) if path.suffix == ending}
+
+
+def _rate(times: Path | None) -> float | None:
+    if times is None:
+        return None
+    try:
+        seconds = [float(line) for line in times.read_text(encoding="utf-8").split()]
+    except (OSError, ValueError):
+        return None
+    return (len(seconds) - 1) / (seconds[-1] - seconds[0]) if seconds and seconds[-1] > seconds[0] else None
+
+
+def partners(frames: tuple[Frame, ...], right: Path, name: str) -> tuple[Frame, ...]:
+    """The picture in `right` that belongs to each frame, by name.
+
+    Raises:
+        KinedepthError: some are missing; says how many and names the first.
+    """
     by_name = {path.stem: path for path in pictures(right)}
-    missing = [path.stem for path in paths if path.stem not in by_name]
+    missing = [frame.label for frame in frames if frame.label not in by_name]
     if missing:
         raise KinedepthError(
-            f"{len(missing)} of the {len(paths)} pictures of {name} have no stereo partner in {right}, first "
-            f"{missing[0]}: add them or take the folder away"
+            f"{len(missing)} of the {len(frames)} pictures of {name} have no stereo partner in {right}, "
+            f"first {missing[0]}: add them or take the folder away"
         )
-    return tuple(Frame(by_name[path.stem]) for path in paths)
-
-
-def _truths(paths: list[Path], root: Path) -> tuple[Truth | None, ...]:
-    for folder, kind in _TRUTHS:
-        by_name = {path.stem: path for path in entries(root / folder)} if (root / folder).is_dir() else {}
-        found = tuple(_truth(by_name.get(path.stem), kind) for path in paths)
-        if any(found):
-            return found
-    return ()
-
-
-def _truth(path: Path | None, kind: TruthKind) -> Truth | None:
-    return Truth(path, kind) if path is not None and path.suffix == f".{kind}" else None
+    return tuple(Frame(by_name[frame.label]) for frame in frames)
 
 
 def _first_file(root: Path, names: tuple[str, ...]) -> Path | None:

@@ -1,6 +1,7 @@
 """Single pictures: every kind that users have, as upright 8-bit RGB of the wanted size."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -97,15 +98,27 @@ def as_pixels(picture: Image.Image, size: Size) -> UInt8[np.ndarray, "3 h w"]:
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
-def read_labels(path: Path, size: Size | None) -> Shaped[np.ndarray, "h w"]:
-    """Integer labels (object ids, classes) of a PNG or NPY file, resized to the nearest if a size is given.
+def _labels(path: Path, name: str) -> Shaped[np.ndarray, "..."]:
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return np.asarray(arrays[name])
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path))
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def read_labels(path: Path, size: Size | None, name: str = "instances") -> Shaped[np.ndarray, "h w"]:
+    """Numbers for each pixel (object ids, classes) from a PNG, NPY, or array `name` of an NPZ file.
+
+    Resized to the nearest if a size is given.
 
     Raises:
         KinedepthError: the file is missing, damaged, or has more than one channel.
     """
     try:
-        labels = np.load(path) if path.suffix == ".npy" else np.asarray(Image.open(path))
-    except (OSError, ValueError, SyntaxError) as error:
+        labels = _labels(path, name)
+    except (OSError, ValueError, SyntaxError, KeyError, BadZipFile) as error:
         raise _refusal(path, error) from error
     if labels.ndim != 2:
         raise KinedepthError(

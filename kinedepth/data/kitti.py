@@ -184,7 +184,9 @@ class _Reader:
         folder = self.folders(self.root, drive, camera)
         stem = f"{number:0{self.digits}d}" if number >= 0 else f"(frame {number})"
         # Published numbers are of JPEG files; PNG where they were not converted.
-        name = next((stem + ending for ending in (".jpg", ".png") if stem + ending in self.names(folder)), None)
+        name = next(
+            (stem + ending for ending in (".jpg", ".png") if stem + ending in self.names(folder)), None
+        )
         if name is None:
             name = f"{stem}.jpg"
             self.missing[folder / name] = None

@@ -5,10 +5,12 @@ decoded frames, and nothing has to be sent between processes.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
+from torch.nn.functional import interpolate
 
 from kinedepth.data.samples import Samples
 from kinedepth.errors import KinedepthError
@@ -71,9 +73,20 @@ def batches(  # noqa: PLR0913  the order, and how it is read, are one thing to a
     return _read(samples, keys) if workers == 0 else _read_ahead(samples, keys, workers)
 
 
+def batched(samples: Sequence[Sample]) -> Sample:
+    """The samples as one; measured depth of several sizes takes that of the first, by the nearest pixel."""
+    depths = [sample.depth for sample in samples if sample.depth is not None]
+    if len({depth.shape for depth in depths}) > 1:
+        size = depths[0].shape[-2:]
+        fitting = [interpolate(depth[None], size)[0] for depth in depths]
+        samples = [replace(sample, depth=depth) for sample, depth in zip(samples, fitting, strict=True)]
+    batch: Sample = collate(samples)
+    return batch
+
+
 def _read(samples: Samples, keys: list[list[tuple[int, int]]]) -> Iterator[Sample]:
     for batch in keys:
-        yield collate([samples[key] for key in batch])
+        yield batched([samples[key] for key in batch])
 
 
 def _read_ahead(samples: Samples, keys: list[list[tuple[int, int]]], workers: int) -> Iterator[Sample]:
@@ -83,8 +96,8 @@ def _read_ahead(samples: Samples, keys: list[list[tuple[int, int]]], workers: in
         for batch in keys:
             waiting.append([pool.submit(samples.__getitem__, key) for key in batch])
             if len(waiting) > _AHEAD:
-                yield collate([future.result() for future in waiting.popleft()])
+                yield batched([future.result() for future in waiting.popleft()])
         while waiting:
-            yield collate([future.result() for future in waiting.popleft()])
+            yield batched([future.result() for future in waiting.popleft()])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

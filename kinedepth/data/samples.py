@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -131,8 +132,8 @@ class Samples(Dataset[Sample]):
         self, calibration: Calibration, frame: Frame, offset: int, image: Float[Tensor, "3 h w"]
     ) -> View:
         labels: dict[str, Any] = {
-            kind: _labels(getattr(frame, kind), self.size)
-            for kind in ("instances", "semantics")
+            kind: _labels(getattr(frame, kind), self.size, array)
+            for kind, array in (("instances", "instances"), ("semantics", "classes"))
             if kind in self.inputs.priors
         }
         return View(image, calibration.camera(self.size, self.convention), offset, **labels)
@@ -162,8 +163,8 @@ def _check(moment: Moment, inputs: Inputs) -> None:
             raise KinedepthError(f"{moment.name} has no {kind}: make them with `kinedepth labels`")
 
 
-def _labels(path: Path, size: Size) -> Int[Tensor, "h w"]:
-    return torch.from_numpy(read_labels(path, size).astype(np.int64))
+def _labels(path: Path, size: Size, array: str) -> Int[Tensor, "h w"]:
+    return torch.from_numpy(read_labels(path, size, array).astype(np.int64))
 
 
 def read_truth(truth: Truth) -> Float[Tensor, "1 H W"]:
@@ -184,7 +185,7 @@ def read_truth(truth: Truth) -> Float[Tensor, "1 H W"]:
         try:
             with np.load(truth.path) as arrays:
                 depth = arrays["depth"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise KinedepthError(f"{truth.path} holds no readable array `depth`") from error
     finite = np.where(np.isfinite(depth), depth, 0.0).astype(np.float32)
     return torch.from_numpy(finite)[None]

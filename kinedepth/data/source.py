@@ -11,7 +11,7 @@ from typing import Any
 from kinedepth.data import folder, video
 from kinedepth.data.camera_files import GUESSED_FOV, described, from_fov, guessed, read_intrinsics, read_kitti
 from kinedepth.data.frames import PICTURE_ENDINGS
-from kinedepth.data.moments import Calibration, Frame, Moment, Sequence, Size
+from kinedepth.data.moments import Calibration, Moment, Sequence, Size
 from kinedepth.errors import KinedepthError
 
 # Below a data set's root: date, drive, camera, and one to spare.
@@ -190,7 +190,9 @@ def _sequences(path: Path, root: Path, given: Given, depth: int) -> Iterator[tup
         return
     for entry in videos:
         yield _video(entry, _name(entry.with_suffix(""), entry, root), given)
-    below = [entry for entry in folder.entries(path) if entry.is_dir()]
+    below = [
+        entry for entry in folder.entries(path) if entry.is_dir() and entry.name not in folder.COMPANIONS
+    ]
     for entry in below if depth else ():
         yield from _sequences(entry, root, given, depth - 1)
 
@@ -203,20 +205,47 @@ def _drive(where: folder.Layout, name: str, given: Given) -> tuple[Sequence, _Ca
     plain = folder.sequence(name, where)
     camera = _camera(where.root, plain.size, given)
     baseline = given.baseline if given.baseline is not None else camera.baseline
-    return replace(plain, calibration=camera.calibration, baseline=baseline, fps=camera.fps), camera
+    fps = plain.fps if camera.fps is None else camera.fps
+    return replace(plain, calibration=camera.calibration, baseline=baseline, fps=fps), camera
 
 
 def _video(path: Path, name: str, given: Given) -> tuple[Sequence, _Camera]:
     seen = video.probe(path)
     camera = _camera(path.parent, seen.size, given)
-    frames = tuple(Frame(path, index) for index in range(seen.count))
-    return Sequence(name, frames, camera.calibration, seen.size, seen.fps or None), camera
+    known = folder.beside(path.parent) if _is_drive(path) else folder.Beside()
+    frames = tuple(known.frame(path, index) for index in range(seen.count))
+    has_rig = (path.parent / "stereo.json").is_file() and _is_drive(path)
+    partners = folder.partners(frames, path.parent / "right", name) if has_rig else ()
+    sequence = Sequence(
+        name,
+        frames,
+        camera.calibration,
+        seen.size,
+        seen.fps or known.fps,
+        partners,
+        camera.baseline if given.baseline is None else given.baseline,
+        known.truths_of(frames),
+        known.poses,
+    )
+    return sequence, camera
+
+
+def _is_drive(path: Path) -> bool:
+    """Whether truth or a stereo partner lies beside a video, and no other video that they could belong to."""
+    if not any((path.parent / name).exists() for name in ("truth", "stereo.json")):
+        return False
+    return [path] == [
+        entry for entry in folder.entries(path.parent) if entry.suffix.lower() in video.VIDEO_ENDINGS
+    ]
 
 
 def _camera(root: Path, size: Size, given: Given) -> _Camera:
     beside = root / "intrinsics.json"
     known = _json(beside)
-    baseline, fps = _number(known, ("baseline", "baseline_m")), _number(known, ("fps",))
+    baseline, fps = (
+        _number(known | _json(root / "stereo.json"), ("baseline", "baseline_m")),
+        _number(known, ("fps",)),
+    )
     if given.intrinsics is not None:
         is_text = isinstance(given.intrinsics, str) and not re.search("[A-Za-z]{2}", given.intrinsics)
         name = "the numbers given" if is_text else Path(given.intrinsics).name

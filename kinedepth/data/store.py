@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -28,6 +29,8 @@ DISK = 16 * 1024**3
 
 # Raised when frames are decoded or resized in another way, so that old files are not used.
 _FORMAT = 1
+
+_ABANDONED = 3600.0
 
 
 def cache_folder() -> Path:
@@ -113,21 +116,31 @@ class DecodedVideos:
             )
         if not self.folder.exists():
             return
-        in_use = {Path(str(decoded.filename)).name for decoded in self._open.values()}
-        kept = sorted(self.folder.glob("*.u8"), key=lambda file: file.stat().st_mtime)
-        total = sum(file.stat().st_size for file in kept)
-        for file in kept:
-            if total + need <= self.disk:
-                break
-            if file.name not in in_use:
-                total -= file.stat().st_size
-                file.unlink()
+        self._remove_abandoned()
+        self._remove_oldest(need)
         free = shutil.disk_usage(self.folder).free
         if need > free:
             raise KinedepthError(
                 f"the decoded frames of {path} take {need / 1e9:.1f} GB but {self.folder} has "
                 f"{free / 1e9:.1f} GB left: set XDG_CACHE_HOME to a folder with room"
             )
+
+    def _remove_abandoned(self) -> None:
+        # What a killed run left; a living one writes to its file all the time.
+        for left in self.folder.glob("*.part"):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink(missing_ok=True)
+
+    def _remove_oldest(self, need: int) -> None:
+        in_use = {Path(str(decoded.filename)).name for decoded in self._open.values()}
+        kept = sorted(self.folder.glob("*.u8"), key=lambda file: file.stat().st_mtime)
+        total = sum(file.stat().st_size for file in kept)
+        for file in kept:
+            if total + need <= self.disk:
+                return
+            if file.name not in in_use:
+                total -= file.stat().st_size
+                file.unlink(missing_ok=True)
 
 
 def _refuse_short(path: Path, decoded: int, count: int) -> None:

@@ -76,10 +76,17 @@ def _decoded(path: Path) -> Iterator[VideoFrame]:
     container, stream = _opened(path)
     with container:
         stream.thread_type = "AUTO"
+        count = 0
         try:
-            yield from container.decode(stream)
+            for frame in container.decode(stream):
+                yield frame
+                count += 1
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise refusal(path) from error
+            if count == 0:
+                raise refusal(path) from error
+            raise KinedepthError(
+                f"the video {path} is damaged after frame {count - 1}: encode it again, or cut it there"
+            ) from error
 
 
 def probe(path: Path) -> Video:

@@ -62,6 +62,8 @@ def collate(values: Sequence[Any]) -> Any:
         ValueError: the values differ in structure, or in a plain value that a batch can hold only once.
     """
     first = values[0]
+    if any(type(value) is not type(first) for value in values):
+        raise ValueError(f"records of a batch disagree: {' against '.join(type(value).__name__ for value in values)}")
     if isinstance(first, Tensor):
         return torch.stack(list(values))
     if isinstance(first, tuple):

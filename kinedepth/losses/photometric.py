@@ -75,8 +75,9 @@ class Photometric:
         warped = self._joined(errors.warped)
         if errors.identity is None:
             return warped, torch.ones_like(warped, dtype=torch.bool)
-        identity = self._joined(errors.identity)
-        identity = identity + torch.randn_like(identity) * self.tie_noise
+        # Noise for each source before the minimum, but after the mean, as in the official code.
+        identity = errors.identity.mean(1, keepdim=True) if self.average else errors.identity
+        identity = (identity + torch.randn_like(identity) * self.tie_noise).min(1, keepdim=True).values
         # Not torch.minimum, which would share the gradient of an exact tie.
         wins = warped < identity
         return torch.where(wins, warped, identity), wins

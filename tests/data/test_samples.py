@@ -266,3 +266,12 @@ def test_videos_and_folders_give_equal_samples(
     still = Samples(folder.moments(tmp_path / "stills", (-1, 1), CAMERA), Inputs((-1, 1)), SIZE)[0]
     for one, other in zip((filmed.target, *filmed.sources), (still.target, *still.sources), strict=True):
         assert (one.image - other.image).abs().mean() < 0.02
+
+
+def test_truths_of_several_sizes_fit_into_one_batch(moments: list[Moment], tmp_path: Path) -> None:
+    for i, size in enumerate(((64, 96), (32, 48))):
+        np.savez(tmp_path / f"{i}.npz", depth=np.full(size, 7.0 + i, np.float32))
+    two = [replace(m, truth=Truth(tmp_path / f"{i}.npz", "npz")) for i, m in enumerate(moments[:2])]
+    (batch,) = batches(Samples(two, Inputs(), SIZE, truth=True), 2, shuffle=False)
+    assert batch.depth.shape == (2, 1, 64, 96)
+    assert batch.depth.flatten(1).unique(dim=1).flatten().tolist() == [7.0, 8.0]

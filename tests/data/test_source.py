@@ -3,9 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from kinedepth.data.samples import Samples
 from kinedepth.data.source import Given, open_source
+from kinedepth.data.synthetic import DriveSettings, read_truth, write_drive
 from kinedepth.errors import KinedepthError
+from kinedepth.scene import Inputs
 
 Pictures = Callable[..., list[Path]]
 Film = Callable[..., Path]
@@ -182,3 +186,45 @@ def test_real_folders(folder: str, stereo: bool, truth: bool, real_data_root: Pa
     assert source.baseline_known == stereo
     assert bool(sequence.truths) == truth
     assert len(source.moments()) == source.count - 2
+
+
+@pytest.fixture(scope="module", params=["images", "video"])
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic drive as files."""
+    settings = DriveSettings(frames=4, size=(32, 64), fps=8.0)
+    path = tmp_path_factory.mktemp("world") / "drive one"
+    write_drive(settings, path, video=request.param == "video", stereo=True)
+    return path
+
+
+def test_synthetic_drive_is_a_source_like_any_other(rendered: Path) -> None:
+    source = open_source(rendered)
+    (sequence,) = source.sequences
+    assert (source.count, source.size, sequence.fps) == (4, (32, 64), pytest.approx(8))
+    assert (sequence.baseline, source.guessed) == (0.54, False)
+    assert all(truth is not None and truth.kind == "npz" for truth in sequence.truths)
+    assert sequence.poses == rendered / "truth" / "poses.txt"
+
+
+def test_synthetic_truth_reaches_the_sample(rendered: Path) -> None:
+    inputs = Inputs((-1, 1), frozenset({"stereo", "instances", "semantics"}))
+    samples = Samples(open_source(rendered).moments(), inputs, (32, 64), truth=True)
+    known = read_truth(rendered, 2)
+    assert torch.equal(samples[1].depth[0], torch.from_numpy(known.depth))
+    assert (samples[1].target.instances.numpy() == known.instances).all()
+    assert (samples[1].target.semantics.numpy() == known.classes).all()
+    assert [view.offset for view in samples[1].sources] == [-1, 1, 0]
+
+
+def test_drive_found_from_above_has_no_extra_sequences(rendered: Path) -> None:
+    (sequence,) = open_source(rendered.parent).sequences
+    assert sequence.name.startswith("drive one")
+    assert len(sequence.partners) == 4
+
+
+def test_truth_beside_several_videos_belongs_to_none(tmp_path: Path, film: Film) -> None:
+    film(tmp_path / "a.mp4")
+    film(tmp_path / "b.mp4")
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "000001.npz").touch()
+    assert not any(sequence.truths for sequence in open_source(tmp_path).sequences)

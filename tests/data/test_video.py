@@ -1,7 +1,9 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
@@ -171,3 +173,31 @@ def test_real_video(real_data_root: Path) -> None:
     seen = video.probe(real_data_root / "dashcam_udacity" / "test_video.mp4")
     assert (seen.count, seen.size, seen.fps) == (38, (720, 1280), 25.0)
     assert next(video.frames(seen.path)).shape == (720, 1280, 3)
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path: Path, film: Film) -> None:
+    DecodedVideos().frame(film(tmp_path / "a.mp4"), 0, SIZE)
+    old, new = store.cache_folder() / "old.part", store.cache_folder() / "new.part"
+    old.touch()
+    new.touch()
+    os.utime(old, (1, 1))
+    DecodedVideos().frame(film(tmp_path / "b.mp4"), 0, SIZE)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_damage_on_the_way_is_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Damaged:
+        def __enter__(self) -> "Damaged":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def decode(self, stream: object) -> Iterator[av.VideoFrame]:
+            yield av.VideoFrame.from_ndarray(np.zeros((8, 8, 3), np.uint8), format="rgb24")
+            raise av.error.InvalidDataError(1, "broken")
+
+    monkeypatch.setattr(video, "_opened", lambda path: (Damaged(), SimpleNamespace()))
+    with pytest.raises(KinedepthError, match="a.mp4 is damaged after frame 0"):
+        list(video.frames(tmp_path / "a.mp4"))

@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from kinedepth.data.synthetic.settings import CLASSES, Matrix, intrinsics_of
+from kinedepth.data.synthetic.settings import CLASSES
 from kinedepth.data.synthetic.shading import shade
-from kinedepth.data.synthetic.tracing import Seen, look, rays
-from kinedepth.data.synthetic.world import Drive, Stage
+from kinedepth.data.synthetic.tracing import Seen, camera_rays, look
+from kinedepth.data.synthetic.world import Drive
 
 EDGE = 0.04
 """Pixels on two triangles whose colors differ by more than this are traced again."""
 OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
-LENS = 0.55
+LENS = 0.65
 """Standard deviation in pixels of the lens blur, without which silhouettes would crawl."""
 SKY = CLASSES.index("sky")
 
@@ -41,31 +41,20 @@ def render(drive: Drive, index: int, *, right: bool = False) -> Frame:
     """Frame `index` as the left camera sees it, or the right one of the stereo pair."""
     shape = drive.settings.size
     stage, pose = drive.stage(index), drive.camera_pose(index, right=right)
-    x, y = rays(drive.settings)
-    seen = look(stage, pose, x, y)
-    color = shade(drive, pose, seen, x, y)
-    _smooth_edges(drive, stage, pose, seen, color)
+    rays = camera_rays(drive.settings, pose)
+    seen = look(stage, rays)
+    color = shade(drive, stage, rays, seen)
+    again = np.flatnonzero(_edges(color.reshape(3, *shape), seen.row.reshape(shape)))
+    if len(again):
+        extra = rays.some(again).shifted(np.array(OFFSETS))
+        total = shade(drive, stage, extra, look(stage, extra)).reshape(3, len(OFFSETS), -1).sum(1)
+        color[:, again] = (color[:, again] + total) / (1 + len(OFFSETS))
     gain = float(drive.journey.gain[index])
     image = np.ascontiguousarray(color.T).reshape(*shape, 3) * np.float32(255 * gain) + np.float32(0.5)
     picture = np.clip(cv2.GaussianBlur(image, (0, 0), LENS), 0, 255).astype(np.uint8)
     maps = [_labels(seen, name).reshape(shape) for name in ("instance", "label", "body")]
     depth = 1 / np.where(seen.nearness > 0, seen.nearness, np.float32(np.inf))
     return Frame(index, picture, depth.reshape(shape), *maps, pose=pose, gain=gain)
-
-
-def _smooth_edges(drive: Drive, stage: Stage, pose: Matrix, seen: Seen, color: Float[np.ndarray, "3 n"]) -> None:
-    """Replaces the color of pixels on edges by a mean over the pixel, in place."""
-    height, width = drive.settings.size
-    again = np.flatnonzero(_edges(color.reshape(3, height, width), seen.row.reshape(height, width)))
-    if not len(again):
-        return
-    fx, fy, _, _ = intrinsics_of(drive.settings)
-    x, y = rays(drive.settings)
-    shifts = np.array(OFFSETS, dtype=np.float32)
-    sub_x = (x[again] + shifts[:, :1] / np.float32(fx)).ravel()
-    sub_y = (y[again] + shifts[:, 1:] / np.float32(fy)).ravel()
-    extra = shade(drive, pose, look(stage, pose, sub_x, sub_y), sub_x, sub_y)
-    color[:, again] = (color[:, again] + extra.reshape(3, len(OFFSETS), -1).sum(1)) / (1 + len(OFFSETS))
 
 
 def _labels(seen: Seen, name: str) -> Int[np.ndarray, " n"]:

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from kinedepth.data.synthetic.road import ARM, EDGE, KERB, Road
-from kinedepth.data.synthetic.settings import CLASSES, planar_pose
+from kinedepth.data.synthetic.placing import planar_pose
+from kinedepth.data.synthetic.settings import CLASSES
 from kinedepth.data.synthetic.shapes import (
     ASPHALT,
     ROAD,

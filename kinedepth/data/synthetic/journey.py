@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from kinedepth.data.synthetic.road import LANE, Road
-from kinedepth.data.synthetic.settings import DriveSettings, planar_pose
+from kinedepth.data.synthetic.placing import planar_poses
+from kinedepth.data.synthetic.settings import DriveSettings
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,9 @@ def _poses(
 ) -> Float[np.ndarray, "n 4 4"]:
     """world_from_camera; the shake depends on the way travelled, so a standing camera is still."""
     x, z, heading = road.place(along, offset)
-    level = [planar_pose(a, -settings.camera_height, b, c) for a, b, c in zip(x, z, heading, strict=True)]
     shake = [_swing(rng, along, np.radians(degrees) * settings.shake) for degrees in (0.25, 0.35, 0.2)]
     heave = _swing(rng, along, 0.008 * settings.shake)
-    poses = np.stack(level)
+    poses = planar_poses(x, -settings.camera_height, z, heading)
     poses[:, 1, 3] += heave
     return poses @ np.stack([_tilt(*angles) for angles in zip(*shake, strict=True)])
 

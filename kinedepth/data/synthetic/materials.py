@@ -10,17 +10,37 @@ from kinedepth.data.synthetic.shapes import (
 )
 from kinedepth.data.synthetic.textures import Values, band, fade, hashed, noise, pulse
 
-#                       contrast, scale of detail
-GRAIN = {
-    PLAIN: (0.8, 2.0), ROAD: (0.75, 1.0), ASPHALT: (0.75, 1.0), SIDEWALK: (0.7, 1.3), TERRAIN: (1.15, 0.8),
-    FACADE: (0.65, 1.3), ROOF: (0.9, 1.3), GLASS: (0.35, 1.2), PANEL: (0.0, 1.0), PAINT: (0.16, 1.5),
-    LEAVES: (1.8, 1.6), FENCE: (0.9, 1.5), CLOTH: (1.1, 4.0),
+@dataclass(frozen=True)
+class Grain:
+    """Noise of a material: relative contrast, how many times finer than usual, and how far its color wanders to the accent."""
+
+    contrast: float
+    scale: float
+    hue: float
+
+
+GRAINS = {
+    ROAD: Grain(0.55, 1.0, 0.2),
+    ASPHALT: Grain(0.55, 1.0, 0.2),
+    SIDEWALK: Grain(0.55, 1.3, 0.2),
+    TERRAIN: Grain(1.1, 0.9, 0.3),
+    PLAIN: Grain(0.8, 2.0, 0.2),
+    FACADE: Grain(0.5, 1.6, 0.07),
+    ROOF: Grain(0.65, 1.6, 0.15),
+    GLASS: Grain(0.35, 1.2, 0.25),
+    PANEL: Grain(0.0, 1.0, 0.0),
+    PAINT: Grain(0.16, 1.5, 0.0),
+    LEAVES: Grain(1.7, 1.8, 0.3),
+    FENCE: Grain(0.8, 1.5, 0.15),
+    CLOTH: Grain(1.0, 4.0, 0.12),
 }
-CONTRAST = np.array([GRAIN[kind][0] for kind in range(len(GRAIN))], dtype=np.float32)
-SCALE = np.array([GRAIN[kind][1] for kind in range(len(GRAIN))], dtype=np.float32)
-OCTAVES = ((0.11, 0.10), (0.27, 0.10), (0.62, 0.11), (1.45, 0.11), (3.4, 0.10), (7.9, 0.09))
+CONTRAST, SCALE, HUE = (
+    np.array([getattr(GRAINS[kind], name) for kind in range(len(GRAINS))], dtype=np.float32)
+    for name in ("contrast", "scale", "hue")
+)
+OCTAVES = ((0.11, 0.08), (0.27, 0.08), (0.62, 0.09), (1.45, 0.11), (3.4, 0.12), (7.9, 0.11))
 """Frequency in cells per metre and strength of each band of grain."""
-STREAKS = ((0.45, 0.035, 0.10), (1.3, 0.07, 0.10), (3.1, 0.16, 0.09))
+STREAKS = ((0.45, 0.03, 0.05), (1.3, 0.06, 0.065), (3.1, 0.14, 0.07))
 """Frequency across, along, and strength: wear along the way, which is what is seen of a road far ahead."""
 GROUND = (ROAD, ASPHALT, SIDEWALK, TERRAIN)
 
@@ -43,7 +63,7 @@ def albedo(tile: Float[np.ndarray, "h w"], hits: Hits) -> Float[np.ndarray, "3 n
     """Color before light, in [0, 1]."""
     grain, hue = _grain(tile, hits)
     color = hits.color + (hits.accent - hits.color) * hue
-    present = np.bincount(hits.kind, minlength=len(GRAIN))
+    present = np.bincount(hits.kind, minlength=len(GRAINS))
     for kind, paint in PATTERNS.items():
         if present[kind]:
             where = np.flatnonzero(hits.kind == kind)
@@ -61,15 +81,15 @@ def _grain(tile: Float[np.ndarray, "h w"], hits: Hits) -> tuple[Values, Values]:
     scale = SCALE[hits.kind]
     u, v, fu, fv = hits.u * scale, hits.v * scale, hits.fu * scale, hits.fv * scale
     total = np.zeros(len(u), dtype=np.float32)
-    hue = np.full(len(u), 0.35, dtype=np.float32)
+    hue = np.zeros(len(u), dtype=np.float32)
     for number, (frequency, strength) in enumerate(OCTAVES):
         shift = hits.phase + np.float32(13.7 * number)
         value = noise(tile, u * np.float32(frequency) + shift, v * np.float32(frequency) + shift * np.float32(1.7))
         value *= fade(frequency, frequency, fu, fv)
         total += np.float32(strength) * value
         if number in (1, 2):
-            hue += np.float32(0.28) * value
-    return total * CONTRAST[hits.kind], np.clip(hue, 0, 1)
+            hue += value
+    return total * CONTRAST[hits.kind], np.clip(np.float32(0.3) + HUE[hits.kind] * hue, 0, 1) * (HUE[hits.kind] > 0)
 
 
 def _streaks(tile: Float[np.ndarray, "h w"], hits: Hits, where: Int[np.ndarray, " k"]) -> Values:
@@ -119,7 +139,12 @@ def _facade(hits: Hits, color: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, "3
     bar = np.maximum(pulse(u, 1.0, np.float32(0.015), fu), pulse(v - np.float32(0.2), 3.0, np.float32(0.03), hits.fv))
     light = hashed(np.round(u).astype(np.int64), np.round(v / 3).astype(np.int64), hits.phase)
     ledge = pulse(hits.v - np.float32(3.2), 3.0, np.float32(0.1), hits.fv) * above
-    color = color * (1 - np.float32(0.25) * ledge - np.float32(0.3) * band(hits.v, -9, np.float32(0.5), hits.fv))
+    brick = (hits.phase % 5 < 2) * (
+        np.float32(0.22) * pulse(hits.v, 0.3, np.float32(0.03), hits.fv)
+        + np.float32(0.16) * pulse(hits.u + np.float32(0.3) * np.floor(hits.v / np.float32(0.3)), 0.6, np.float32(0.03), hits.fu)
+    )
+    base = band(hits.v, -9, np.float32(0.5), hits.fv)
+    color = color * (1 - np.float32(0.25) * ledge - np.float32(0.3) * base - brick.astype(np.float32))
     color = _mix(color, (0.93, 0.91, 0.87), np.maximum(frame - pane, pane * bar))
     glass = np.stack([0.16 + 0.34 * light, 0.2 + 0.36 * light, 0.26 + 0.36 * light]).astype(np.float32)
     return color + (glass - color) * (pane * (1 - bar))
@@ -148,7 +173,7 @@ def _paint(hits: Hits, color: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, "3 
     """Sheet metal: doors, a crease, darker below."""
     doors = pulse(hits.u + np.float32(0.55), 1.1, np.float32(0.02), hits.fu)
     crease = band(hits.v, np.float32(0.6), np.float32(0.64), hits.fv)
-    shade = np.clip(np.float32(0.78) + np.float32(0.34) * hits.v, 0, np.float32(1.1))
+    shade = np.clip(np.float32(0.78) + np.float32(0.34) * hits.v, np.float32(0.86), np.float32(1.1))
     return color * (shade - np.float32(0.3) * np.maximum(doors, crease))
 
 

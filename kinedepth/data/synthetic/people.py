@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from kinedepth.data.synthetic.ground import CLASS
 from kinedepth.data.synthetic.props import pick
-from kinedepth.data.synthetic.settings import Matrix
+from kinedepth.data.synthetic.placing import Matrix
 from kinedepth.data.synthetic.shapes import CLOTH, PLAIN, Coat, Color, Patch, blob, box, cylinder, labelled, merged, tapered
 
 SHIRTS: tuple[Color, ...] = ((0.75, 0.2, 0.2), (0.2, 0.4, 0.7), (0.9, 0.75, 0.3), (0.3, 0.55, 0.35), (0.85, 0.85, 0.85), (0.45, 0.25, 0.5))
@@ -72,8 +72,8 @@ def pedestrian(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float,
         leg = [_limb(side * 0.1, 0.0, (0.04, 0.88), 0.19, trousers), box((side * 0.1, 0.05), (0.11, 0.27), (0.0, 0.09), shoe)]
         arm = _limb(side * 0.28, 0.0, (0.8, 1.4), 0.13, shirt)
         turn = start + (np.pi if side > 0 else 0.0)
-        bodies.append(Body(labelled(merged(leg), CLASS["person"]), (0, -0.86, 0), 0.5, rate, turn))
-        bodies.append(Body(labelled(arm, CLASS["person"]), (0, -1.38, 0), 0.45, rate, turn + np.pi))
+        bodies.append(Body(labelled(merged(leg), CLASS["person"]), (0.0, -0.86, 0.0), 0.5, rate, turn))
+        bodies.append(Body(labelled(arm, CLASS["person"]), (0.0, -1.38, 0.0), 0.45, rate, turn + np.pi))
     return tuple(bodies), (0.62, 1.77, 0.5)
 
 
@@ -94,10 +94,10 @@ def cyclist(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float, fl
     ]
     bodies = [Body(labelled(merged(trunk), CLASS["cyclist"]))]
     for z in (-0.52, 0.52):
-        bodies.append(Body(labelled(_wheel(z), CLASS["cyclist"]), (0, -0.34, z), rate=-1 / 0.34, spins=True))
+        bodies.append(Body(labelled(_wheel(z), CLASS["cyclist"]), (0.0, -0.34, z), rate=-1 / 0.34, spins=True))
     for side in (-1.0, 1.0):
         leg = _slab(np.array([[-0.08, -0.93, -0.28], [0.08, -0.93, -0.28]]) + [side * 0.12, 0, 0], np.array([[-0.06, -0.2, -0.02], [0.06, -0.2, -0.02]]) + [side * 0.12, 0, 0], 0.15, trousers)
-        bodies.append(Body(labelled(leg, CLASS["cyclist"]), (0, -0.93, -0.28), 0.3, 1.3, np.pi / 2 * (1 + side)))
+        bodies.append(Body(labelled(leg, CLASS["cyclist"]), (0.0, -0.93, -0.28), 0.3, 1.3, np.pi / 2 * (1 + side)))
     return tuple(bodies), (0.55, 1.77, 1.75)
 
 

@@ -55,10 +55,10 @@ def make_road(settings: DriveSettings) -> Road:
 
 def _curvature(rng: np.random.Generator, length: float, turns: float) -> Float[np.ndarray, " k"]:
     """Curvature in 1/m every half metre: straights and wide bends, and sharp turns at the rate asked for."""
-    pieces = [np.zeros(int((BEHIND + rng.uniform(25, 55)) / STEP))]
+    pieces = [np.zeros(int((BEHIND + rng.uniform(0, 20)) / STEP))]
     last_turn = 1.0 if rng.random() < 0.5 else -1.0
     while sum(map(len, pieces)) * STEP < length:
-        straight = rng.uniform(25, 60)
+        straight = rng.uniform(22, 55)
         pieces.append(np.zeros(int(straight / STEP)))
         if rng.random() < turns * (straight + 35) / 100:
             last_turn = -last_turn

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
-
 from kinedepth.errors import KinedepthError
 
 CLASSES = (
@@ -23,10 +20,6 @@ CLASSES = (
     "bus",
 )
 """The name of every class id in the truth of a drive."""
-
-Matrix = Float[np.ndarray, "4 4"]
-"""A rigid transform `b_from_a` in homogeneous form."""
-
 
 @dataclass(frozen=True)
 class DriveSettings:
@@ -100,9 +93,3 @@ def intrinsics_of(settings: DriveSettings) -> tuple[float, float, float, float]:
     height, width = settings.size
     focal = settings.focal * width
     return focal, focal, (width - 1) / 2, (height - 1) / 2
-
-
-def planar_pose(x: float, y: float, z: float, heading: float) -> Matrix:
-    """world_from_object of a thing that stands level: `heading` radians from +z towards +x, y is down."""
-    cosine, sine = np.cos(heading), np.sin(heading)
-    return np.array([[cosine, 0, sine, x], [0, 1, 0, y], [-sine, 0, cosine, z], [0, 0, 0, 1]], dtype=np.float64)

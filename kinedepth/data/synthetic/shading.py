@@ -1,64 +1,105 @@
-"""The color that reaches the camera: material, light, shadow on the ground, haze, and sky."""
+"""The color that reaches the camera: material, light, shadow on the ground, mirror images, haze, and sky."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinedepth.data.synthetic.materials import Hits, albedo, sky
-from kinedepth.data.synthetic.settings import Matrix, intrinsics_of
+from kinedepth.data.synthetic.materials import GROUND, Hits, albedo, sky
+from kinedepth.data.synthetic.placing import Matrix
+from kinedepth.data.synthetic.shapes import GLASS, PAINT, PANEL
 from kinedepth.data.synthetic.surfaces import Surfaces
 from kinedepth.data.synthetic.textures import Values
-from kinedepth.data.synthetic.tracing import Seen
-from kinedepth.data.synthetic.world import Drive
+from kinedepth.data.synthetic.tracing import Rays, Seen
+from kinedepth.data.synthetic.world import Drive, Stage
 
-AMBIENT, DIRECT = 0.62, 0.5
+AMBIENT, DIRECT = 0.68, 0.58
+SHADE = 0.45
+"""Share of the light on the ground that a shadow takes."""
 HAZE = 450.0
 """Metres after which a surface has 63 % of the horizon's color."""
 HORIZON_COLOR = np.array([[0.86], [0.89], [0.92]], dtype=np.float32)
+MIRRORS = {GLASS: 0.35, PAINT: 0.12, PANEL: 0.2}
+"""How much of what faces them head-on these materials reflect when they are specular."""
+
+Colors = Float[np.ndarray, "3 n"]
 
 
-def shade(drive: Drive, pose: Matrix, seen: Seen, x: Values, y: Values) -> Float[np.ndarray, "3 n"]:
+def shade(drive: Drive, stage: Stage, rays: Rays, seen: Seen) -> Colors:
     """The color that reaches the camera along every ray, before exposure."""
-    color = np.empty((3, len(x)), dtype=np.float32)
-    fx, fy, _, _ = intrinsics_of(drive.settings)
+    color = np.empty((3, len(rays.x)), dtype=np.float32)
     void = np.flatnonzero(seen.row < 0)
     if len(void):
-        rotation = pose[:3, :3].astype(np.float32)
-        a, b = x[void], y[void]
-        world = [rotation[k, 0] * a + rotation[k, 1] * b + rotation[k, 2] for k in range(3)]
-        up = np.arctan2(-world[1], np.hypot(world[0], world[2]))
-        color[:, void] = sky(drive.tile, np.arctan2(world[0], world[2]), up, 1 / fx)
+        east, down, north = rays.some(void).in_world()
+        up = np.arctan2(-down, np.hypot(east, north))
+        color[:, void] = sky(drive.tile, np.arctan2(east, north), up, rays.pixel[0])
     solid = np.flatnonzero(seen.row >= 0)
     if len(solid):
-        color[:, solid] = _surface_color(drive, pose, seen, solid, (x[solid], y[solid]))
+        chosen = Seen(seen.surfaces, seen.inverse, seen.row[solid], seen.nearness[solid])
+        color[:, solid] = _surface_color(drive, stage, rays.some(solid), chosen)
     return color
 
 
-def _surface_color(
-    drive: Drive, pose: Matrix, seen: Seen, solid: Int[np.ndarray, " k"], at: tuple[Values, Values]
-) -> Float[np.ndarray, "3 k"]:
-    surfaces, row = seen.surfaces, seen.row[solid]
-    depth = 1 / seen.nearness[solid]
-    fx, fy, _, _ = intrinsics_of(drive.settings)
-    coordinates = []
+def _surface_color(drive: Drive, stage: Stage, rays: Rays, seen: Seen) -> Colors:
+    depth = 1 / seen.nearness
+    hits = _hits(rays, seen, depth)
+    light = _light(drive, seen.surfaces, rays.pose)[seen.row]
+    ground = np.flatnonzero(hits.kind < len(GROUND))
+    if len(ground):
+        x, _, z = rays.some(ground).in_world() * depth[ground] + rays.pose[:3, 3:].astype(np.float32)
+        lit = stage.shadows.read(x, z, np.maximum(hits.fu[ground], hits.fv[ground]))
+        light[ground] *= 1 - np.float32(SHADE) * (1 - lit)
+    color = albedo(drive.tile, hits) * light
+    if drive.settings.specular:
+        color = _reflected(drive, rays, seen, hits, color)
+    return HORIZON_COLOR + (color - HORIZON_COLOR) * np.exp(depth * np.float32(-1 / HAZE))
+
+
+def _hits(rays: Rays, seen: Seen, depth: Values) -> Hits:
+    """Texture coordinates with their derivatives by a pixel, from the planes of the triangles."""
+    surfaces, row, pose = seen.surfaces, seen.row, rays.pose
+    n_x, n_y = (np.ascontiguousarray(seen.inverse[:, k]).take(row) for k in (0, 1))
+    found = []
     for gradient, offset in ((surfaces.across, surfaces.across_at), (surfaces.along, surfaces.along_at)):
         level = (gradient @ pose[:3, 3] + offset)[:, None]
         slope = ((gradient @ pose[:3, :3]) + level * seen.inverse).astype(np.float32).T
         a, b, c = (np.ascontiguousarray(part).take(row) for part in slope)
-        value = (a * at[0] + b * at[1] + c) * depth
-        n_x, n_y = (np.ascontiguousarray(seen.inverse[:, k]).take(row) for k in (0, 1))
-        span = np.hypot((a - value * n_x) * np.float32(1 / fx), (b - value * n_y) * np.float32(1 / fy)) * depth
-        coordinates.append((value, span))
-    (u, fu), (v, fv) = coordinates
+        value = (a * rays.x + b * rays.y + c) * depth
+        by_x, by_y = (a - value * n_x) * np.float32(rays.pixel[0]), (b - value * n_y) * np.float32(rays.pixel[1])
+        found.append((value, np.hypot(by_x, by_y) * depth))
+    (u, fu), (v, fv) = found
     looks = [np.ascontiguousarray(part.T.astype(np.float32))[:, row] for part in (surfaces.color, surfaces.accent)]
-    hits = Hits(u, v, fu, fv, surfaces.kind.astype(np.int32)[row], *looks, surfaces.phase.astype(np.float32)[row])
-    color = albedo(drive.tile, hits) * _light(drive, surfaces, pose)[row]
-    clear = np.exp(depth * np.float32(-1 / HAZE))
-    return HORIZON_COLOR + (color - HORIZON_COLOR) * clear
+    return Hits(u, v, fu, fv, surfaces.kind.astype(np.int32)[row], *looks, surfaces.phase.astype(np.float32)[row])
+
+
+def _side(surfaces: Surfaces, pose: Matrix) -> Float[np.ndarray, " t"]:
+    """1 where the camera is on the side that the normal points to, -1 on the other."""
+    return np.where(surfaces.normal @ pose[:3, 3] > surfaces.level, 1.0, -1.0)
 
 
 def _light(drive: Drive, surfaces: Surfaces, pose: Matrix) -> Values:
     """Brightness of every triangle on the side that the camera sees."""
-    side = np.where(surfaces.normal @ pose[:3, 3] > surfaces.level, 1.0, -1.0)
+    side = _side(surfaces, pose)
     facing = np.maximum(side * (surfaces.normal @ drive.sun), 0)
     overhead = 0.5 - 0.5 * side * surfaces.normal[:, 1]
     return (AMBIENT * (0.75 + 0.35 * overhead) + DIRECT * facing).astype(np.float32)
+
+
+def _reflected(drive: Drive, rays: Rays, seen: Seen, hits: Hits, color: Colors) -> Colors:
+    """Mirror images of sky and sun on glass, paint and panels; Fresnel's law after Schlick (1994)."""
+    share = np.zeros(int(hits.kind.max()) + 1, dtype=np.float32)
+    for kind, strength in MIRRORS.items():
+        share[kind : kind + 1] = strength
+    where: Int[np.ndarray, " k"] = np.flatnonzero(share[hits.kind] > 0)
+    toward = rays.some(where).in_world()
+    toward = toward / np.linalg.norm(toward, axis=0)
+    normal = (seen.surfaces.normal * _side(seen.surfaces, rays.pose)[:, None]).astype(np.float32).T[:, seen.row[where]]
+    cosine = -(toward * normal).sum(0)
+    mirrored = toward + 2 * cosine * normal
+    up = np.arctan2(-mirrored[1], np.hypot(mirrored[0], mirrored[2]))
+    seen_there = sky(drive.tile, np.arctan2(mirrored[0], mirrored[2]), up, 4 * rays.pixel[0])
+    seen_there *= np.clip(np.float32(1) + 6 * up, np.float32(0.35), 1)
+    sun = np.clip(drive.sun.astype(np.float32) @ mirrored, 0, 1) ** 80
+    base = share[hits.kind[where]]
+    mix = base + (1 - base) * np.clip(1 - cosine, 0, 1) ** 5
+    result = color.copy()
+    result[:, where] += (seen_there - result[:, where]) * mix + 2 * sun * base
+    return result

@@ -11,12 +11,12 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 
-from kinedepth.data.synthetic.settings import Matrix
+from kinedepth.data.synthetic.placing import Matrix
 
 Color = tuple[float, float, float]
 
-PLAIN, ROAD, ASPHALT, SIDEWALK, TERRAIN, FACADE, ROOF, GLASS, PANEL, PAINT, LEAVES, FENCE, CLOTH = range(13)
-"""The kinds of material; `materials.py` says how each looks."""
+ROAD, ASPHALT, SIDEWALK, TERRAIN, PLAIN, FACADE, ROOF, GLASS, PANEL, PAINT, LEAVES, FENCE, CLOTH = range(13)
+"""The kinds of material; `materials.py` says how each looks. The first four are ground."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,9 @@ def hexahedron(bottom: Float[np.ndarray, "4 3"], top: Float[np.ndarray, "4 3"], 
     faces = [(0, 1, 2, 3), (7, 6, 5, 4)]
     faces += [(k, k + 4, (k + 1) % 4 + 4, (k + 1) % 4) for k in range(4)]
     triangles = np.array([[(a, b, c), (a, c, d)] for a, b, c, d in faces]).reshape(-1, 3)
-    mesh = trimesh.Trimesh(np.concatenate([bottom, top]), triangles, process=False)
-    if mesh.volume < 0:
-        mesh.invert()
-    corners = np.asarray(mesh.triangles)
+    corners = np.concatenate([bottom, top])[triangles]
+    if np.linalg.det(corners - corners.mean((0, 1))).sum() < 0:
+        corners = corners[:, ::-1].copy()
     return patch(corners, box_texture(corners), coat)
 
 

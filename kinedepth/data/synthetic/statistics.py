@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from kinedepth.data.synthetic.frame import Frame, render
 from kinedepth.data.synthetic.settings import intrinsics_of
-from kinedepth.data.synthetic.tracing import look
+from kinedepth.data.synthetic.tracing import Rays, look
 from kinedepth.data.synthetic.truth import boxes, moved_points, moving_mask
 from kinedepth.data.synthetic.world import Drive
 
@@ -83,7 +83,8 @@ def warp_error(drive: Drive, target: Frame, source: Frame) -> float:
     where = np.flatnonzero(inside)
     fx, fy, cx, cy = intrinsics_of(drive.settings)
     x, y = (pixels[0, where] - cx) / fx, (pixels[1, where] - cy) / fy
-    seen = look(drive.stage(source.index), source.pose, x.astype(np.float32), y.astype(np.float32))
+    rays = Rays(source.pose, x.astype(np.float32), y.astype(np.float32), (1 / fx, 1 / fy))
+    seen = look(drive.stage(source.index), rays)
     depth = moved_points(drive, target, source.index)[2, where]
     visible = where[np.abs(seen.nearness * depth - 1) < 0.01]
     at = pixels[:, visible].astype(np.float32)[:, None]

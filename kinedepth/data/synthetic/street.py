@@ -8,7 +8,7 @@ from jaxtyping import Float
 from kinedepth.data.synthetic.ground import GAP, SIDEWALK_HEIGHT, ground, near_crossing
 from kinedepth.data.synthetic.props import bush, hedge, house, lamp, sign, tree
 from kinedepth.data.synthetic.road import ARM, EDGE, KERB, Road
-from kinedepth.data.synthetic.settings import Matrix, planar_pose
+from kinedepth.data.synthetic.placing import Matrix, planar_pose
 from kinedepth.data.synthetic.shapes import Patch, moved
 
 

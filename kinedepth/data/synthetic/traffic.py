@@ -10,11 +10,14 @@ from kinedepth.data.synthetic.ground import CLASS, GAP, SIDEWALK_HEIGHT, near_cr
 from kinedepth.data.synthetic.journey import Journey
 from kinedepth.data.synthetic.people import Body, cyclist, pedestrian
 from kinedepth.data.synthetic.road import ARM, EDGE, KERB, LANE, Road
-from kinedepth.data.synthetic.settings import DriveSettings, planar_pose
+from kinedepth.data.synthetic.placing import planar_poses
+from kinedepth.data.synthetic.settings import DriveSettings
 from kinedepth.data.synthetic.shapes import Patch
 from kinedepth.data.synthetic.vehicles import bus, car, truck, van
 
 Size = tuple[float, float, float]
+NEAR = 8.0
+"""No mover reaches further than this many metres from its middle."""
 Times = Float[np.ndarray, " n"]
 
 
@@ -39,10 +42,7 @@ class Mover:
 def make_traffic(settings: DriveSettings, road: Road, journey: Journey) -> list[Mover]:
     """All movers and parked vehicles, numbered from 1; the earlier wins where two would collide."""
     rng = np.random.default_rng([settings.seed, 4])
-    parked = list(_parked(rng, road, settings.frames + 1))
-    movers = _Collector(_ego_circles(journey))
-    for mover in parked:
-        movers.add(mover)
+    movers = _Collector(_ego_circles(journey), list(_parked(rng, road, settings.frames + 1)))
     if settings.traffic:
         plan = _Plan(rng, settings, road, journey)
         for group in (plan.ahead, plan.crossing, plan.oncoming, plan.cyclists, plan.pedestrians):
@@ -52,25 +52,51 @@ def make_traffic(settings: DriveSettings, road: Road, journey: Journey) -> list[
 
 
 class _Collector:
-    """Keeps movers that never touch an earlier one."""
+    """Keeps movers that touch neither the camera's vehicle, nor a parked one, nor an earlier mover."""
 
-    def __init__(self, ego: Float[np.ndarray, "n k 3"]) -> None:
-        self.kept: list[Mover] = []
+    def __init__(self, ego: Float[np.ndarray, "n k 3"], parked: list[Mover]) -> None:
+        self.kept = list(parked)
+        parked_circles = [np.concatenate([_circles(mover)[0] for mover in parked])] if parked else []
+        self._parked = np.concatenate([*parked_circles, np.zeros((0, 3))])
         self._circles = [ego]
+        self._middles = np.full((64, len(ego), 2), np.nan, dtype=np.float32)
+        self._middles[0] = ego[:, 1, :2]
 
-    def add(self, mover: Mover) -> bool:
+    def add(self, mover: Mover) -> None:
+        """Takes the mover if it never overlaps."""
         circles = _circles(mover)
-        for other in self._circles:
-            gap = np.hypot(*(circles[:, :, None, :2] - other[:, None, :, :2]).transpose(3, 0, 1, 2))
-            if (gap < circles[:, :, None, 2] + other[:, None, :, 2]).any():
-                return False
-        self.kept.append(mover)
+        middle = np.where(mover.active[:, None], mover.poses[:, [0, 2], 3], np.nan).astype(np.float32)
+        if self._on_parked(circles, middle) or self._on_mover(circles, middle):
+            return
+        if len(self._circles) == len(self._middles):
+            self._middles = np.concatenate([self._middles, np.full_like(self._middles, np.nan)])
+        self._middles[len(self._circles)] = middle
         self._circles.append(circles)
-        return True
+        self.kept.append(mover)
+
+    def _on_parked(self, circles: Float[np.ndarray, "n k 3"], middle: Float[np.ndarray, "n 2"]) -> bool:
+        near = (np.abs(middle[:, None] - self._parked[None, :, :2].astype(np.float32)) < NEAR).all(-1)
+        frames, others = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
+        return _overlap(circles[frames], self._parked[None, others])
+
+    def _on_mover(self, circles: Float[np.ndarray, "n k 3"], middle: Float[np.ndarray, "n 2"]) -> bool:
+        near = (np.abs(self._middles[: len(self._circles)] - middle) < 2 * NEAR).all(-1)
+        for other in np.flatnonzero(near.any(1)):
+            frames = np.flatnonzero(near[other])
+            if _overlap(circles[frames], self._circles[other][frames]):
+                return True
+        return False
+
+
+def _overlap(first: Float[np.ndarray, "n a 3"], second: Float[np.ndarray, "m b 3"]) -> bool:
+    """Whether any two circles of the same row overlap; one row stands for all."""
+    gap = first[:, :, None, :2] - second[:, None, :, :2]
+    reach = first[:, :, None, 2] + second[:, None, :, 2]
+    return bool(((gap**2).sum(-1) < reach**2).any())
 
 
 def _circles(mover: Mover) -> Float[np.ndarray, "n k 3"]:
-    """Circles that cover a mover's footprint at every frame; nowhere while it is inactive."""
+    """Circles (x, z, radius) that cover a mover's footprint at every frame; nowhere while it is inactive."""
     width, _, length = mover.size
     radius = width / 2
     count = max(1, round(length / width))
@@ -93,7 +119,7 @@ def _mover(
     shape, size = made
     bodies = (Body(shape),) if isinstance(shape, Patch) else shape
     x, z, road_heading = road.place(along, offset)
-    poses = np.stack([planar_pose(a, -height, b, c + heading) for a, b, c in zip(x, z, road_heading, strict=True)])
+    poses = planar_poses(x, -height, z, road_heading + heading)
     steps = np.concatenate([[0.0], np.hypot(np.diff(x), np.diff(z))])
     active = (along > road.along[0] + 1) & (along < road.along[-1] - 1) & (np.abs(offset) < ARM)
     return Mover(int(bodies[0].patch.label[0]), size, bodies, poses, active, np.cumsum(steps))

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from kinedepth.data.synthetic.frame import Frame
-from kinedepth.data.synthetic.settings import CLASSES, Matrix
-from kinedepth.data.synthetic.tracing import rays
+from kinedepth.data.synthetic.placing import Matrix
+from kinedepth.data.synthetic.settings import CLASSES
+from kinedepth.data.synthetic.tracing import camera_rays
 from kinedepth.data.synthetic.world import Drive
 
 MOVING = 0.01
@@ -22,9 +23,9 @@ MOVING = 0.01
 
 def points(drive: Drive, frame: Frame) -> Float[np.ndarray, "3 n"]:
     """What every pixel sees, metres in the camera's frame, row by row; 0 in the sky."""
-    x, y = rays(drive.settings)
+    rays = camera_rays(drive.settings, frame.pose)
     depth = frame.depth.ravel().astype(np.float64)
-    return np.stack([x * depth, y * depth, depth])
+    return np.stack([rays.x * depth, rays.y * depth, depth])
 
 
 def other_from_camera(drive: Drive, index: int, other: int) -> Matrix:

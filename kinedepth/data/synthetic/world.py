@@ -9,15 +9,17 @@ from jaxtyping import Bool, Float
 
 from kinedepth.data.synthetic.journey import Journey, make_journey
 from kinedepth.data.synthetic.road import Road, make_road
-from kinedepth.data.synthetic.settings import DriveSettings, Matrix, intrinsics_of
+from kinedepth.data.synthetic.placing import Matrix
+from kinedepth.data.synthetic.settings import DriveSettings, intrinsics_of
+from kinedepth.data.synthetic.shadows import ShadowMap, street_shadows, with_movers
 from kinedepth.data.synthetic.shapes import labelled, merged, moved
 from kinedepth.data.synthetic.street import street
 from kinedepth.data.synthetic.surfaces import Surfaces, carried, joined, surfaces_of, tracer
 from kinedepth.data.synthetic.textures import noise_tile
 from kinedepth.data.synthetic.traffic import Mover, make_traffic
 
-REACH = 70.0
-"""Movers further away than this many of their own radii are left out of a frame."""
+REACH = 40.0
+"""Movers further away than this times their own size are left out of a frame."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Stage:
     still_tracer: EmbreeScene
     moving: Surfaces | None
     moving_tracer: EmbreeScene | None
+    shadows: ShadowMap
 
 
 class Drive:
@@ -49,6 +52,7 @@ class Drive:
         self.sun: Float[np.ndarray, " 3"] = np.array([level * np.cos(azimuth), -np.sin(elevation), level * np.sin(azimuth)])
         self.still = self._still()
         self.still_tracer = tracer(self.still.corners)
+        self.shadows = street_shadows(self.still_tracer, self.sun, self.journey.poses[:, [0, 2], 3])
 
     @property
     def frames(self) -> int:
@@ -94,13 +98,24 @@ class Drive:
     def stage(self, index: int) -> Stage:
         """Everything where it is at a frame, less the movers that no camera of the pair can see."""
         surfaces, owners = self._bodies
-        visible = self._in_sight(index)
-        near = [number for number, (row, _) in enumerate(owners) if visible[row]]
-        if not near:
-            return Stage(self.still, self.still_tracer, None, None)
-        local = joined([surfaces[number] for number in near])
+        near = self._near(index)
+        x, _, z = self.journey.poses[index][:3, 3]
+        casting = [(mover, mover.poses[index]) for mover, close in zip(self.movers, near, strict=True) if close and mover.moves]
+        shadows = with_movers(self.shadows.around(float(x), float(z)), casting, self.sun)
+        near &= self._in_sight(index)
+        chosen = [number for number, (row, _) in enumerate(owners) if near[row]]
+        if not chosen:
+            return Stage(self.still, self.still_tracer, None, None, shadows)
+        local = joined([surfaces[number] for number in chosen])
         now = carried(local, self.body_poses(index), local.body)
-        return Stage(self.still, self.still_tracer, now, tracer(now.corners))
+        return Stage(self.still, self.still_tracer, now, tracer(now.corners), shadows)
+
+    def _near(self, index: int) -> Bool[np.ndarray, " m"]:
+        """Which movers are there and not so far that they vanish."""
+        eye = self.journey.poses[index][:3, 3]
+        far = [np.linalg.norm(mover.poses[index][:3, 3] - eye) / np.linalg.norm(mover.size) for mover in self.movers]
+        active = [mover.active[index] for mover in self.movers]
+        return np.array(active, dtype=bool) & (np.array(far) < REACH)
 
     def _in_sight(self, index: int) -> Bool[np.ndarray, " m"]:
         """Which movers reach into the view: a sphere around each against the sides of the pyramid."""
@@ -112,5 +127,4 @@ class Drive:
         fx, _, cx, _ = intrinsics_of(self.settings)
         slope = max(cx, self.settings.size[1] - cx) / fx
         inside = np.abs(x) < z * slope + radius * np.hypot(1, slope)
-        active = np.array([mover.active[index] for mover in self.movers])
-        return active & inside & (z > -radius) & (z < REACH * radius)
+        return np.asarray(inside & (z > -radius))
