@@ -2,7 +2,7 @@
 
 
 class KinedepthError(Exception):
-    """One sentence that names the thing and the remedy; the command line prints it and exits with `exit_code`."""
+    """One sentence that names thing and remedy; the command line prints it and exits with `exit_code`."""
 
     exit_code = 1
 

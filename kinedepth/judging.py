@@ -62,8 +62,8 @@ def judged(asked: Question, predictor: Predictor, console: Console) -> Findings:
     """The tables of a predictor, printed as they come and written where asked.
 
     Raises:
-        KinedepthError: the source has no truth, or not the one that the protocol needs; a file of it is missing
-            or damaged; the output exists.
+        KinedepthError: the source has no truth, or not the one that the protocol needs; a file of it is
+            missing or damaged; the output exists.
     """
     found = find_truth(asked.source, predictor.method.predicts_from.offsets)
     depth, path = _protocols(asked.protocol, found)
@@ -95,16 +95,9 @@ def protocol_names() -> list[str]:
     return [*DEPTH_PROTOCOLS, *PATH_PROTOCOLS]
 
 
-def device(name: str) -> str:
-    """`auto` is a GPU where there is one."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def wide_console() -> Console:
     """A console on which no table is folded: a narrow terminal wraps it, a file gets all of it."""
-    return Console(width=max(110, shutil.get_terminal_size((110, 24)).columns))
+    return Console(width=max(120, shutil.get_terminal_size((120, 24)).columns))
 
 
 def _say(console: Console, *lines: str) -> None:
@@ -113,7 +106,7 @@ def _say(console: Console, *lines: str) -> None:
 
 
 def _protocols(name: str, found: Measured) -> tuple[Protocol | None, SnippetProtocol | None]:
-    """The protocol asked for; else the preferred one of the depth, and the one of the path, where there is truth."""
+    """The protocol asked for; else the preferred ones of depth and of the path, where there is truth."""
     if name:
         found.require(name)
         return DEPTH_PROTOCOLS.get(name), PATH_PROTOCOLS.get(name)
@@ -130,7 +123,8 @@ def alignment(asked: Alignment | None, predictor: Predictor) -> Alignment:
     metric = predictor.unit.scale == "metric"
     if asked == "none" and not metric:
         raise KinedepthError(
-            "--align none needs a metric model and this one is relative, its unit is unknown: use median or one_factor."
+            "--align none needs a metric model and this one is relative, its unit is unknown: use median "
+            "or one_factor."
         )
     return asked or ("none" if metric else "median")
 
@@ -166,7 +160,7 @@ def untrained(run: Path, trained: Predictor) -> Predictor:
 
 
 def _ground_of(trained: Predictor, camera_height: float) -> FlatGround | None:
-    """Flat ground as the training's camera sees it; its height is known in the unit of a metric model alone."""
+    """Flat ground as the training's camera sees it; its height is known to a metric model alone."""
     camera, unit = trained.camera, trained.unit
     if camera is None:
         return None

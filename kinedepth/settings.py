@@ -1,23 +1,32 @@
 """Settings: frozen, typed, with a sentence for each field. Sees nothing of ours and builds nothing.
 
-A recipe is a short TOML file of differences from these defaults, which are Monodepth2's. Flags change single fields.
+A recipe is a short TOML file of differences from these defaults, which are Monodepth2's; flags change single
+fields.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from kinedepth.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
 BUNDLED = files("kinedepth") / "recipes"
+
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -30,13 +39,13 @@ class Network:
     """The encoder's name: resnet18, resnet34, resnet50, resnet101."""
     weights: str = "imagenet"
     """How encoders begin: "imagenet" (downloaded once by timm), "scratch", or the path of a weights file."""
-    near: float = 0.1
+    near: Positive = 0.1
     """Least depth that the network can say, in its own unit."""
-    far: float = 100.0
+    far: Positive = 100.0
     """Largest depth that the network can say, in its own unit."""
     start: Literal["network", "flat_ground"] = "network"
-    """Where untrained depth begins: as the network falls, or as flat ground below a horizon (for level cameras)."""
-    camera_height: float = 1.5
+    """Where untrained depth begins: as the network falls, or flat ground below a horizon (level cameras)."""
+    camera_height: Positive = 1.5
     """Height of the camera above the ground, in metres; shapes the flat-ground start only."""
 
 
@@ -45,7 +54,7 @@ class PoseNetwork:
     """The pose network."""
 
     kind: Literal["separate", "shared", "all", "posecnn"] = "separate"
-    """Own encoder on pairs; the depth encoder's features; all frames at once; or SfMLearner's small PoseCNN."""
+    """Own encoder on pairs; the depth encoder's features; all frames at once; SfMLearner's small PoseCNN."""
     encoder: str = "resnet18"
     """The encoder's name: resnet18 or resnet50."""
     slots: Literal[1, 2] = 1
@@ -68,13 +77,13 @@ class Monodepth2:
     """Judge every scale at the image's size."""
     explainability: bool = False
     """SfMLearner's predicted mask with its regulariser; needs automask off."""
-    explainability_weight: float = 0.2
+    explainability_weight: NotNegative = 0.2
     """Weight of that regulariser."""
-    ssim: float = 0.85
+    ssim: Share = 0.85
     """Share of structural similarity in the photometric error; 0 is plain difference."""
-    smoothness: float = 1e-3
+    smoothness: NotNegative = 1e-3
     """Weight of edge-aware smoothness."""
-    tie_noise: float = 1e-5
+    tie_noise: NotNegative = 1e-5
     """Noise that breaks exact ties in favour of the auto-mask."""
     align_corners: bool = True
     """False repeats the official code's sampling on today's PyTorch; for comparison only."""
@@ -84,27 +93,27 @@ class Monodepth2:
 class Data:
     """What is read and how."""
 
-    size: tuple[int, int] = (192, 640)
+    size: tuple[Count, Count] = (192, 640)
     """Height and width that networks see; rounded to multiples of 32."""
     camera_convention: Literal["centers", "official"] = "centers"
     """How intrinsics follow a resize: pixel centres stay, or everything is scaled as in Monodepth2's code."""
     intrinsics: str = ""
     """A file with the camera's intrinsics; empty looks beside the source."""
-    fov: float = 0.0
+    fov: NotNegative = 0.0
     """Horizontal field of view in degrees, where there is no file; 0 is unset."""
     split: str = ""
     """A bundled split for KITTI roots: eigen_zhou, eigen_full, benchmark, odom; empty takes all frames."""
-    held_out: float = 0.1
+    held_out: ShareBelowOne = 0.1
     """Share of each sequence's end that is kept for the label-free score."""
     flip: bool = True
     """Mirror half of the samples."""
     jitter: bool = True
     """Change brightness, contrast, saturation and hue of half of the samples, for networks only."""
-    baseline: float = 0.0
+    baseline: NotNegative = 0.0
     """Distance of a stereo pair's cameras in metres; 0 takes the source's own or the official unit of 0.1."""
-    workers: int = 1
+    workers: CountOrNone = 1
     """Threads that read ahead; 0 reads when a batch is wanted."""
-    memory: float = 2.0
+    memory: NotNegative = 2.0
     """Gigabytes of resized frames that are kept in memory."""
 
 
@@ -112,35 +121,35 @@ class Data:
 class Train:
     """The loop."""
 
-    batch_size: int = 12
+    batch_size: Count = 12
     """Samples in a step."""
-    epochs: int = 20
+    epochs: Count = 20
     """Passes over the data."""
-    steps: int = 0
+    steps: CountOrNone = 0
     """Ends each phase after so many steps, whatever the epochs; 0 leaves it to the epochs."""
-    lr: float = 1e-4
+    lr: Positive = 1e-4
     """Adam's learning rate."""
     schedule: Literal["steps", "cosine"] = "steps"
     """The rate drops tenfold after `drop_after` epochs, or follows half a cosine to zero."""
-    drop_after: int = 15
+    drop_after: Count = 15
     """Epochs before the rate drops."""
-    warmup: int = 0
+    warmup: CountOrNone = 0
     """Steps in which a cosine's rate rises."""
-    seed: int = 0
+    seed: CountOrNone = 0
     """Seeds weights, order and augmentation."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Precision of the networks; geometry and losses are always float32."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
-    threads: int = 0
+    threads: CountOrNone = 0
     """CPU threads; 0 leaves it to PyTorch."""
-    average: float = 0.0
-    """Decay of the running average of weights that is evaluated and saved as the model; 0 keeps the last weights."""
-    log_every: int = 20
+    average: ShareBelowOne = 0.0
+    """Decay of the running average of weights that is judged and saved as the model; 0 keeps the last."""
+    log_every: Count = 20
     """Steps between lines of the log."""
-    save_every: int = 500
+    save_every: Count = 500
     """Steps between resumable checkpoints and held-out scores."""
-    samples: int = 4
+    samples: CountOrNone = 4
     """Sample strips (target, depth, rebuilt views, auto-mask) written with each held-out score."""
     logger: Literal["tensorboard", "wandb", "none"] = "tensorboard"
     """Where scalars go beside metrics.jsonl."""
@@ -207,7 +216,9 @@ def read_recipe(path: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise UsageError(f"Recipe '{path}' cannot be read: give a TOML file or a name of `kinedepth recipes`.") from None
+        raise UsageError(
+            f"Recipe '{path}' cannot be read: give a TOML file or a name of `kinedepth recipes`."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"Recipe '{path}' is not TOML: {error}.") from None
     return from_mapping(values, f"recipe '{path.name}'")
@@ -265,11 +276,12 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False)
     return repr(value)
 
 
 def changed(settings: Settings, **groups: Mapping[str, Any]) -> Settings:
-    """Settings with fields of some groups replaced: changed(s, train={"steps": 3})."""
-    return replace(settings, **{name: replace(getattr(settings, name), **dict(new)) for name, new in groups.items()})
+    """Settings with fields of some groups replaced, as in `changed(settings, train={"steps": 3})`."""
+    return replace(
+        settings, **{name: replace(getattr(settings, name), **dict(new)) for name, new in groups.items()}
+    )

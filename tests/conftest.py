@@ -8,6 +8,8 @@ import torch
 
 ROOT = Path(__file__).parent.parent
 
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _fresh_seed() -> None:

@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinedepth.data.synthetic import Drive, DriveSettings, Frame, moving_mask, render, residual_motion, scene_flow
+from kinedepth.data.synthetic import (
+    Drive,
+    DriveSettings,
+    Frame,
+    moving_mask,
+    render,
+    residual_motion,
+    scene_flow,
+)
 from kinedepth.geometry.camera import Camera, pixel_grid
 from kinedepth.geometry.pose import Pose
 from kinedepth.geometry.record import leaves
@@ -47,22 +55,30 @@ class TestClosedForms:
 
     @pytest.mark.parametrize("size", [(64, 96), (63, 97)])
     def test_without_motion_the_source_comes_back_at_any_depth(self, size: tuple[int, int]) -> None:
-        given = sample(size=size)
-        inverse = 0.01 + 5 * torch.rand(1, 1, *size)
-        for one, source in zip(synthesize(given, estimate(inverse, pose(), pose()))[0], given.sources, strict=True):
-            torch.testing.assert_close(one.image, source.image, rtol=0, atol=3e-5)
-            torch.testing.assert_close(one.pixels[0], pixel_grid(size, one.pixels), rtol=0, atol=2e-5)
+        x, y = pixel_grid(size, torch.ones(()))
+        waves = [(0.5 + 0.4 * torch.sin(k * x / 9 + y / 7)).expand(1, 3, *size) for k in (1, 2, 3)]
+        views = [View(wave, camera(size=size)) for wave in waves]
+        given, inverse = Sample(views[0], tuple(views[1:])), 0.01 + 5 * torch.rand(1, 1, *size)
+        for one, source in zip(
+            synthesize(given, estimate(inverse, pose(), pose()))[0], given.sources, strict=True
+        ):
+            torch.testing.assert_close(one.image, source.image, rtol=0, atol=1e-5)
+            torch.testing.assert_close(one.pixels[0], pixel_grid(size, one.pixels), rtol=0, atol=1e-4)
             torch.testing.assert_close(one.depth, 1 / inverse, rtol=1e-6, atol=0)
 
     def test_sideways_motion_shifts_by_focal_times_step_over_depth(self) -> None:
         """The fact sheet's 3.712 pixels, and border columns repeated."""
-        view = View(torch.rand(1, 3, 192, 640), Camera(torch.tensor([[371.2, 368.64]]), torch.tensor([[320.0, 96.0]])))
+        view = View(
+            torch.rand(1, 3, 192, 640), Camera(torch.tensor([[371.2, 368.64]]), torch.tensor([[320.0, 96.0]]))
+        )
         given = Sample(view, (view,))
         one = synthesize(given, estimate(torch.full((1, 1, 192, 640), 0.1), pose(step=(0.1, 0.0, 0.0))))[0][0]
         shift = one.pixels[0] - pixel_grid((192, 640), one.pixels)
         torch.testing.assert_close(shift[0], torch.full((192, 640), 3.712), rtol=0, atol=2e-4)
         torch.testing.assert_close(shift[1], torch.zeros(192, 640), rtol=0, atol=2e-4)
-        torch.testing.assert_close(one.image[..., 636:], view.image[..., -1:].expand(-1, -1, -1, 4), rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            one.image[..., 636:], view.image[..., -1:].expand(-1, -1, -1, 4), rtol=0, atol=1e-4
+        )
         assert one.valid[..., :636].all()
         assert not one.valid[..., 636:].any()
 
@@ -85,7 +101,9 @@ class TestClosedForms:
         assert one.image.isfinite().all()
 
     def test_a_point_behind_can_fall_inside_the_image_and_is_still_marked(self) -> None:
-        one = synthesize(sample(), estimate(torch.ones(1, 1, *SIZE), *[pose(step=(0.0, 0.0, -3.0))] * 2))[0][0]
+        one = synthesize(sample(), estimate(torch.ones(1, 1, *SIZE), *[pose(step=(0.0, 0.0, -3.0))] * 2))[0][
+            0
+        ]
         middle = one.pixels[0, :, 30:34, 46:50]
         assert ((middle > 0) & (middle < 64)).all()
         assert not one.valid.any()
@@ -125,21 +143,26 @@ class TestScales:
     def test_inverse_depth_is_enlarged_not_depth(self) -> None:
         coarse = torch.tensor([0.1, 0.9]).view(1, 1, 1, 2).expand(1, 1, 2, 2)
         one = synthesize(sample(size=(4, 4)), estimate(coarse, pose(), pose()))[0][0]
-        torch.testing.assert_close(1 / one.depth[0, 0, 0], torch.tensor([0.1, 0.3, 0.7, 0.9]), rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            1 / one.depth[0, 0, 0], torch.tensor([0.1, 0.3, 0.7, 0.9]), rtol=1e-5, atol=0
+        )
 
-    @pytest.mark.parametrize(("convention", "off"), [("centers", 0.0), ("official", 0.25)])
-    def test_small_views_show_the_same_points(self, convention: str, off: float) -> None:
-        """Turning does not depend on depth: what falls on p at full size falls on (p + 1/2) / 2 - 1/2 at half size."""
+    @pytest.mark.parametrize(("convention", "exact"), [("centers", True), ("official", False)])
+    def test_small_views_show_the_same_points(self, convention: str, exact: bool) -> None:
+        """What falls on p at full size falls on (p + 1/2) / 2 - 1/2 at half; turning depends on no depth."""
         given, turned = sample(), pose((0.0, 0.3, 0.1))
         settings = Synthesis(full_resolution=False, convention=convention)
         half = synthesize(given, estimate(torch.ones(1, 1, 32, 48), turned, turned), settings)[0][0]
         assert half.image.shape == (1, 3, 32, 48)
         target = pixel_grid((32, 48), half.pixels)[None] * 2 + 0.5
-        rays = torch.cat(((target - camera().center[..., None, None]) / 55.68, torch.ones(1, 1, 32, 48)), dim=1)
+        center = camera().center[..., None, None]
+        rays = torch.cat(
+            ((target - center) / camera().focal[..., None, None], torch.ones(1, 1, 32, 48)), dim=1
+        )
         expected = (camera().project(rays, turned)[0] + 0.5) / 2 - 0.5
-        error = (half.pixels - expected)[..., 10:22, 16:32].abs().mean()
-        # The official convention is off by a quarter of a small pixel in target and source; a turn lets part of it show.
-        assert float(error) == pytest.approx(0.0, abs=1e-4) if off == 0 else float(error) > 0.01
+        error = float((half.pixels - expected)[..., 10:22, 16:32].abs().mean())
+        assert (error < 1e-4) is exact
+        assert error < 0.25, "the official convention is off by a quarter of a small pixel"
 
     def test_small_views_are_means_over_areas(self) -> None:
         view = sample().target
@@ -165,14 +188,15 @@ class TestTranslationInUnitsOfDepth:
         expected = synthesize(sample(2), estimate(inverse, scaled, scaled))[0][0]
         torch.testing.assert_close(found.pixels, expected.pixels, rtol=0, atol=1e-4)
 
-    def test_scaling_depth_changes_nothing(self) -> None:
-        given, inverse, moved = sample(), 0.2 + torch.rand(1, 1, *SIZE), pose(step=(0.3, 0.1, 0.2))
-        one, other = (synthesize(given, estimate(k * inverse, moved, moved), self.SETTINGS)[0][0] for k in (1.0, 0.25))
-        near = synthesize(given, estimate(0.25 * inverse, moved, moved))[0][0]
-        torch.testing.assert_close(other.pixels - near.pixels, (other.pixels - near.pixels), rtol=0, atol=0)
-        shift, slow = (view.pixels - pixel_grid(SIZE, view.pixels) for view in (one, other))
-        # Both the step and the inverse depth are a quarter: shifts are a sixteenth, up to the change of depth itself.
-        torch.testing.assert_close(slow[:, :, 32, 48] * 16, shift[:, :, 32, 48], rtol=0.4, atol=0.1)
+    def test_parallax_follows_the_square_of_inverse_depth(self) -> None:
+        """Halving all inverse depth halves the step as well, so parallax falls with its square."""
+        given, moved = sample(), pose(step=(0.3, 0.1, 0.0))
+        views = [
+            synthesize(given, estimate(torch.full((1, 1, *SIZE), k), moved, moved), self.SETTINGS)
+            for k in (0.2, 0.1)
+        ]
+        far, near = (view[0][0].pixels - pixel_grid(SIZE, view[0][0].pixels) for view in reversed(views))
+        torch.testing.assert_close(4 * far, near, rtol=1e-3, atol=1e-4)
 
     def test_a_rigs_known_pose_keeps_its_unit(self) -> None:
         given, rig = sample(), pose(step=(0.1, 0.0, 0.0))
@@ -198,12 +222,14 @@ class World:
 
 
 def world(traffic: bool, speed: float = 9.0) -> World:
-    drive = Drive(DriveSettings(seed=5, frames=4, size=SIZE, traffic=traffic, speed=speed, lead=0.0))
+    drive = Drive(DriveSettings(seed=2, frames=4, size=SIZE, traffic=traffic, speed=speed, lead=0.0))
     frames = [render(drive, index) for index in range(3)]
     views = [View(picture(frame), camera(), frame.index - 1) for frame in frames]
     depth = torch.from_numpy(frames[1].depth)[None, None]
     inverse = torch.where(depth > 0, 1 / depth, torch.tensor(1e-3))
-    poses = [Pose.from_matrix(matrix(np.linalg.inv(drive.camera_pose(i)) @ drive.camera_pose(1))) for i in (0, 2)]
+    poses = [
+        Pose.from_matrix(matrix(np.linalg.inv(drive.camera_pose(i)) @ drive.camera_pose(1))) for i in (0, 2)
+    ]
     points = camera().unproject(depth)
     return World(
         Sample(views[1], (views[0], views[2])),
@@ -251,36 +277,38 @@ class TestWorld:
     @pytest.mark.parametrize("factor", [0.7, 0.85, 1.2, 1.5])
     def test_nothing_is_as_good_as_true_depth(self, factor: float, street: World) -> None:
         wrong = replace(street.truth, inverse_depth=(factor * street.truth.inverse_depth[0],))
-        assert loss(street, wrong) > 1.02 * loss(street, street.truth)
+        assert loss(street, wrong) > 1.1 * loss(street, street.truth)
 
     def test_flat_depth_is_worse(self, street: World) -> None:
         flat = torch.full((1, 1, *SIZE), float(street.truth.inverse_depth[0].mean()))
-        assert loss(street, replace(street.truth, inverse_depth=(flat,))) > 1.2 * loss(street, street.truth)
+        assert loss(street, replace(street.truth, inverse_depth=(flat,))) > 2 * loss(street, street.truth)
 
     @pytest.mark.parametrize("axis", [0, 1, 2])
     @pytest.mark.parametrize("sign", [-1.0, 1.0])
     def test_nothing_is_as_good_as_the_true_turn(self, axis: int, sign: float, street: World) -> None:
         extra = pose(tuple(0.02 * sign * (i == axis) for i in range(3)))
         wrong = replace(street.truth, poses=tuple(extra @ true for true in street.truth.poses))
-        assert loss(street, wrong) > 1.05 * loss(street, street.truth)
+        assert loss(street, wrong) > 1.5 * loss(street, street.truth)
 
     @pytest.mark.parametrize("factor", [-1.0, 0.0, 0.5, 2.0])
     def test_nothing_is_as_good_as_the_true_step(self, factor: float, street: World) -> None:
         poses = tuple(Pose(true.rotation, factor * true.translation) for true in street.truth.poses)
-        assert loss(street, replace(street.truth, poses=poses)) > 1.1 * loss(street, street.truth)
+        assert loss(street, replace(street.truth, poses=poses)) > 1.5 * loss(street, street.truth)
 
     def test_descent_from_flat_depth_approaches_the_truth(self, street: World) -> None:
-        """A coarse map of inverse depth, from one wrong constant, by the photometric term alone."""
-        target, ground = street.truth.inverse_depth[0], slice(SIZE[0] // 2, None)
-        log = torch.full((1, 1, 8, 12), float(target.log().mean()), requires_grad=True)
-        optimizer = torch.optim.Adam([log], lr=0.05)
+        """A coarse map of inverse depth, from ten metres everywhere, by the photometric term alone."""
+        target, ground = street.truth.inverse_depth[0], slice(SIZE[0] // 2 + 4, None)
+        log = torch.full((1, 1, 8, 12), 0.1).log().requires_grad_()
+        optimizer = torch.optim.Adam([log], lr=0.1)
 
         def current() -> Estimate:
             fine = torch.nn.functional.interpolate(log, SIZE, mode="bilinear", align_corners=False).exp()
             return replace(street.truth, inverse_depth=(fine,))
 
         def error() -> float:
-            return float((current().inverse_depth[0].log() - target.log())[..., ground, :].detach().abs().mean())
+            return float(
+                (current().inverse_depth[0].log() - target.log())[..., ground, :].detach().abs().median()
+            )
 
         start = loss(street, current()), error()
         for _ in range(60):
@@ -288,8 +316,8 @@ class TestWorld:
             optimizer.zero_grad()
             Photometric(automask=False)(street.sample, rebuilt).backward()
             optimizer.step()
-        assert loss(street, current()) < 0.8 * start[0]
-        assert error() < 0.6 * start[1]
+        assert loss(street, current()) < 0.5 * start[0]
+        assert error() < 0.3 * start[1]
 
     @pytest.mark.parametrize("scale", [1, 2])
     def test_small_views_are_explained_too(self, scale: int, street: World) -> None:
@@ -299,7 +327,7 @@ class TestWorld:
         true = replace(coarse, rebuilt=synthesize(street.sample, coarse, settings))
         still = replace(coarse, poses=(pose(), pose()))
         unmoved = replace(still, rebuilt=synthesize(street.sample, still, settings))
-        assert term(street.sample, true) < 0.5 * term(street.sample, unmoved)
+        assert term(street.sample, true) < 0.7 * term(street.sample, unmoved)
 
     @pytest.mark.parametrize("index", [0, 1])
     def test_true_object_motion_moves_points_where_they_are(self, index: int, traffic: World) -> None:
@@ -317,9 +345,13 @@ class TestWorld:
 
         def least(given: Estimate) -> Tensor:
             views = synthesize(traffic.sample, given)[0]
-            return torch.cat([photometric_error(one.image, traffic.sample.target.image) for one in views], 1).amin(1, True)
+            return torch.cat(
+                [photometric_error(one.image, traffic.sample.target.image) for one in views], 1
+            ).amin(1, True)
 
         with_motion, without = (least(one)[traffic.moving].mean() for one in (truth, traffic.truth))
-        assert with_motion < 0.8 * without
+        assert with_motion < 0.5 * without
         still = ~traffic.moving & traffic.seen
-        torch.testing.assert_close(least(truth)[still].mean(), least(traffic.truth)[still].mean(), rtol=0.1, atol=0)
+        torch.testing.assert_close(
+            least(truth)[still].mean(), least(traffic.truth)[still].mean(), rtol=0.1, atol=0
+        )

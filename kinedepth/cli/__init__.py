@@ -1,1 +1,1 @@
-"""The command line: `kinedepth VERB`. A short file for each verb; `main` finds it and says errors in one line."""
+"""The command line: `kinedepth VERB`. A short file a verb; `main` finds it and says errors in one line."""

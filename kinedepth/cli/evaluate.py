@@ -19,8 +19,8 @@ EXAMPLE = """examples:
 class Evaluate:
     """Measure a run against true depth and motion, beside rows that need no learning.
 
-    Without --protocol, depth is judged by the protocol that suits the source's truth, and the camera's path as
-    well where its poses were measured.
+    Without --protocol, depth is judged by the protocol that suits the source's truth, and the camera's path
+    as well where its poses were measured.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -31,8 +31,8 @@ class Evaluate:
     """synthetic, kitti-garg-improved, kitti-garg-scan, kitti-eigen, kitti-eigen-benchmark, odometry-5-frames,
     odometry-5-frames-complete; empty takes what suits the source."""
     align: Literal["median", "one_factor", "none"] | None = None
-    """What brings depth to the truth's scale: the median of each image, one factor for all, or none. By default none
-    where the model is metric, else the median."""
+    """What brings depth to the truth's scale: the median of each image, one factor for all, or none. By
+    default none where the model is metric, else the median."""
     flip: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Blend in the prediction of the mirrored picture, for twice the time."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     _refuse_unknown(asked.protocol, judging.protocol_names())
     if asked.output is not None:
         check_output(asked.output, overwrite=asked.overwrite, source=asked.source, mark=MARK)
-    predictor = load_predictor(asked.run, judging.device(asked.device), asked.flip)
+    predictor = load_predictor(asked.run, asked.device, asked.flip)
     question = judging.Question(
         asked.run, asked.source, asked.protocol, asked.align, asked.output, asked.overwrite
     )

@@ -1,22 +1,30 @@
 """Flags -> a frozen dataclass, by tyro; what is wrong comes back as one sentence with the nearest name."""
 
-import difflib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import tyro
 
+from kinedepth.cli.complaints import explained, unknown_flag
+from kinedepth.cli.complaints import nearest as nearest
 from kinedepth.errors import UsageError
 
 T = TypeVar("T")
 IsValue = Callable[[str], bool]
+NO_LISTS: Mapping[str, IsValue] = MappingProxyType({})
 
 
 def parsed(
-    kind: type[T], argv: Sequence[str], verb: str, example: str, default: T | None = None, lists: Mapping[str, IsValue] = {}
+    kind: type[T],
+    argv: Sequence[str],
+    verb: str,
+    example: str,
+    default: T | None = None,
+    lists: Mapping[str, IsValue] = NO_LISTS,
 ) -> T:
     """The flags and positional arguments of a verb, in any order, as an instance of `kind`.
 
@@ -35,20 +43,25 @@ def parsed(
     words = lists_last(argv, lists)
     found, unknown = _asked(kind, words, verb, example, default)
     if unknown:
-        raise UsageError(_unknown(unknown, verb, _names(kind, default, verb)))
+        too_many = f"'{unknown[0]}' is one argument too many for kinedepth {verb}; see kinedepth {verb} --help."
+        raise UsageError(unknown_flag(unknown, verb, _flags(kind, default, verb)) or too_many)
     return found
 
 
 def lists_last(argv: Sequence[str], lists: Mapping[str, IsValue]) -> list[str]:
-    """The words with every flag of `lists` and its values moved to the end, where they cannot swallow others."""
+    """The words with the flags of `lists` and their values moved to the end, where they swallow nothing."""
     kept: list[str] = []
     moved: list[str] = []
     taking: IsValue | None = None
+    first = False
     for word in argv:
-        if taking is not None and taking(word):
+        # The first word is the flag's in any case, so that a wrong value is called one.
+        if taking is not None and (taking(word) or (first and not word.startswith("-"))):
             moved.append(word)
+            first = False
             continue
         taking = lists.get(word.replace("_", "-"))
+        first = taking is not None
         (kept if taking is None else moved).append(word)
     return kept + moved
 
@@ -64,63 +77,29 @@ def value_of(argv: Sequence[str], flag: str) -> str | None:
     return value
 
 
-def _asked(kind: type[T], words: list[str], verb: str, example: str, default: T | None) -> tuple[T, list[str]]:
+def _asked(
+    kind: type[T], words: list[str], verb: str, example: str, default: T | None
+) -> tuple[T, list[str]]:
     extra: dict[str, Any] = {} if default is None else {"default": default}
-    complaint = io.StringIO()
+    box = io.StringIO()
     try:
-        with redirect_stderr(complaint):
+        with redirect_stderr(box):
             found: tuple[T, list[str]] = tyro.cli(
                 kind, args=words, prog=f"kinedepth {verb}", return_unknown_args=True, **extra
             )
     except SystemExit as stop:
         if stop.code:
-            raise UsageError(f"{sentence(complaint.getvalue())}; see kinedepth {verb} --help.") from None
+            # tyro may name what an unknown flag made it miss, so that flag comes first.
+            unknown = unknown_flag(words, verb, _flags(kind, default, verb))
+            raise UsageError(unknown or explained(stop, box.getvalue(), verb)) from None
         print(example)
         raise
     return found
 
 
-def sentence(box: str) -> str:
-    """The message inside the frame that tyro draws around it, on one line."""
-    said: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│╭╮╰╯ ")
-        if text and not text.strip("─"):
-            break
-        said.append(text)
-    return " ".join(filter(None, said)).rstrip(".")
-
-
-def _unknown(words: list[str], verb: str, names: Sequence[str]) -> str:
-    flags = [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
-    if not flags:
-        return f"'{words[0]}' is one argument too many for kinedepth {verb}; see kinedepth {verb} --help."
-    near = nearest(flags[0], names)
-    hint = f"did you mean '{near}'?" if near else f"see kinedepth {verb} --help."
-    return f"There is no flag '{flags[0]}': {hint}"
-
-
-def nearest(flag: str, names: Sequence[str]) -> str | None:
-    """The known flag most like an unknown one; a bare name finds the flag of a group that ends in it."""
-    bare = flag.lstrip("-").replace("_", "-")
-    known = {name.lstrip("-"): name for name in names}
-    short = {name.rpartition(".")[2]: name for name in names if "." in name}
-    for table in (known, short):
-        if bare in table:
-            return table[bare]
-    for table, word in ((known, bare), (short, bare.rpartition(".")[2])):
-        found = difflib.get_close_matches(word, table, 1, 0.6)
-        if found:
-            return table[found[0]]
-    return None
-
-
-def _names(kind: type[Any], default: Any, verb: str) -> list[str]:
+def _flags(kind: type[Any], default: Any, verb: str) -> list[str]:
     """Every flag, read from the help, which is where tyro says them."""
     shown = io.StringIO()
-    try:
-        with redirect_stdout(shown):
-            _asked(kind, ["--help"], verb, "", default)
-    except SystemExit:
-        pass
-    return sorted(set(re.findall(r"--[A-Za-z][\w.-]*", shown.getvalue())))
+    with redirect_stdout(shown), suppress(SystemExit):
+        _asked(kind, ["--help"], verb, "", default)
+    return sorted(set(re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", shown.getvalue())))

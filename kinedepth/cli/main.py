@@ -1,4 +1,4 @@
-"""`kinedepth VERB ...`: finds the verb, imports nothing else, and turns errors into one line and an exit code.
+"""`kinedepth VERB ...`: finds the verb, imports no other, turns errors into one line and an exit code.
 
 A verb is a module with `main(argv: list[str]) -> int`; its heavy imports happen after its flags are parsed.
 """

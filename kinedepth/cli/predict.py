@@ -38,10 +38,11 @@ class Predict:
     """The input above its depth in the video."""
     poses: tuple[Poses, ...] = ("auto",)
     """Files of the camera's path; auto is both for sequences, if the run has a pose network."""
-    fps: float | None = None
+    fps: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """Frames per second of a folder of frames; a video knows its own."""
     intrinsics: str = ""
-    """A file with the camera's intrinsics, or "fx fy cx cy"; empty looks beside the source, then in the run."""
+    """A file with the camera's intrinsics, or "fx fy cx cy"; by default what lies beside the source, else the
+    run's."""
     fov: float = 0.0
     """Horizontal field of view in degrees, where there is no file."""
     flip: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -56,7 +57,9 @@ class Predict:
 
 def main(argv: list[str]) -> int:
     """Predict, and say what was written."""
-    asked = parsed(Predict, argv, "predict", EXAMPLE, lists={"--format": one_of(Format), "--poses": one_of(Poses)})
+    asked = parsed(
+        Predict, argv, "predict", EXAMPLE, lists={"--format": one_of(Format), "--poses": one_of(Poses)}
+    )
     _check(asked)
     from kinedepth.cli.prediction import predict  # heavy, so only after the flags are understood
 
@@ -77,4 +80,6 @@ def _check(asked: Predict) -> None:
     if not asked.format and not asked.video:
         raise UsageError("Nothing would be written: name a --format, or leave out --no-video.")
     if not asked.source.exists():
-        raise KinedepthError(f"There is nothing at {asked.source}: give a video, a folder of pictures, or a picture.")
+        raise KinedepthError(
+            f"There is nothing at {asked.source}: give a video, a folder of pictures, or a picture."
+        )

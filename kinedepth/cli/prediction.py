@@ -19,6 +19,7 @@ from kinedepth.geometry.camera import Camera
 from kinedepth.inference.clips import Clip, open_clip
 from kinedepth.inference.predictor import Predictor
 from kinedepth.inference.session import Wanted, Written, predict_source
+from kinedepth.inference.video import exact_rate
 from kinedepth.inference.whole import check_output
 from kinedepth.recipe import checkpoint_of, load_predictor
 
@@ -43,7 +44,8 @@ def predict(asked: Predict) -> Written:
     check_output(asked.output, overwrite=asked.overwrite, source=asked.source, mark="prediction.json")
     clip = open_clip(asked.source, asked.fps)
     known = _known(asked)
-    clip = replace(clip, fps=clip.fps or known.fps)
+    if clip.fps is None and known.fps:
+        clip = replace(clip, fps=exact_rate(known.fps))
     predictor = load_predictor(asked.run, asked.device, asked.flip)
     wanted = _wanted(asked, clip, predictor, known)
     for line in _outline(asked, clip, predictor, known, wanted):
@@ -57,7 +59,7 @@ def predict(asked: Predict) -> Written:
 
 
 def _known(asked: Predict) -> Known:
-    """The camera that the user gives, else the one beside the source, else none: the run's own is taken then."""
+    """The camera that the user gives, else the one beside the source, else none: then the run's is taken."""
     if asked.source.is_file() and asked.source.suffix.lower() in PICTURE_ENDINGS:
         return _given(asked, picture_size(asked.source))
     try:
@@ -104,7 +106,7 @@ def _poses(asked: Predict, clip: Clip, predictor: Predictor) -> tuple[PoseFile, 
 
 
 def _knows_motion(predictor: Predictor) -> bool:
-    """Whether a method says how the camera moved between two pictures; S has no pose network, for instance."""
+    """Whether a method says how the camera moved between two pictures; S has no pose network."""
     black = np.zeros((*predictor.size, 3), dtype=np.uint8)
     try:
         predictor.pose(black, black)

@@ -17,7 +17,10 @@ EXAMPLE = """examples:
 
 @dataclass(frozen=True)
 class Render:
-    """Write synthetic drives through a street, with true depth, poses and objects. The same seed gives the same pixels."""
+    """Write synthetic drives through a street, with true depth, poses and objects.
+
+    The same seed gives the same pixels.
+    """
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The folder of the drive; with --count, the folder of the drives. It must be new."""
@@ -42,21 +45,28 @@ def main(argv: list[str]) -> int:
     folders = drive_folders(asked.output, asked.count)
     if asked.output.exists():
         raise KinedepthError(f"{asked.output} exists already: name a new folder.")
-    from kinedepth.data.synthetic import write_drive
-
-    try:
-        folders[0].parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KinedepthError(f"{folders[0].parent} cannot be made ({error.strerror}): name another folder.") from None
+    _make(folders[0].parent)
     for place, folder in enumerate(folders):
-        drive = replace(asked.settings, seed=asked.settings.seed + place)
-        write_drive(
-            drive, folder, video=asked.video, stereo=asked.stereo, truth=asked.truth, workers=min(asked.workers, drive.frames)
-        )
-        kind = "drive.mp4" if asked.video else "images"
-        print(f"wrote      {folder} (seed {drive.seed}, {drive.frames} frames of {drive.size[1]}x{drive.size[0]} as {kind})")
+        _write(asked, replace(asked.settings, seed=asked.settings.seed + place), folder)
     print(f"next       kinedepth train {asked.output}")
     return 0
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KinedepthError(f"{folder} cannot be made ({error.strerror}): name another folder.") from None
+
+
+def _write(asked: Render, drive: DriveSettings, folder: Path) -> None:
+    from kinedepth.data.synthetic import write_drive  # loads the ray tracer
+
+    workers = min(asked.workers, drive.frames)
+    write_drive(drive, folder, video=asked.video, stereo=asked.stereo, truth=asked.truth, workers=workers)
+    form = "drive.mp4" if asked.video else "images"
+    height, width = drive.size
+    print(f"wrote      {folder} (seed {drive.seed}, {drive.frames} frames of {width}x{height} as {form})")
 
 
 def drive_folders(output: Path, count: int) -> list[Path]:

@@ -39,9 +39,9 @@ class Train:
     """A file with the camera's intrinsics, or "fx fy cx cy"; short for --data.intrinsics."""
     fov: float = 0.0
     """Horizontal field of view in degrees, where there is no file; short for --data.fov."""
-    init: Path | None = None
+    init: Annotated[Path | None, tyro.conf.arg(metavar="RUN|FILE")] = None
     """A checkpoint or run folder whose fitting networks are the beginning; the optimizer starts afresh."""
-    resume: Path | None = None
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     """Go on with this run folder at the step where it stopped, by its own recipe."""
     print_config: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the resolved recipe as TOML and stop."""
@@ -90,7 +90,9 @@ def default_name(source: str, now: datetime) -> str:
 def _resume(asked: Train) -> int:
     default = Train(source=asked.source, resume=asked.resume, recipe=DEFAULT, settings=recipe(DEFAULT))
     if asked != default or asked.resume is None:
-        raise UsageError("--resume goes on with the run's own recipe: leave out the other flags, or begin a new run with --init.")
+        raise UsageError(
+            "--resume goes on with the run's own recipe: leave out other flags, or begin anew with --init."
+        )
     from kinedepth.run import resume
 
     print(f"run        {asked.resume}")

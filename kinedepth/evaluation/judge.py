@@ -89,7 +89,7 @@ def depth_tables(
     guesses: Mapping[str, Guess],
     progress: Callable[[int], None] | None = None,
 ) -> Judged:
-    """A table for each guess. The truth of an image is read once; `progress` is told how many images are done.
+    """A table for each guess; `progress` is told how many images are done. The truth of each is read once.
 
     Raises:
         KinedepthError: an image or its truth cannot be read, or none of them has truth that counts.

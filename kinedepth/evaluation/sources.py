@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from kinedepth.data import folder, kitti, moments
-from kinedepth.data.moments import Moment, Truth, TruthKind
+from kinedepth.data.camera_files import read_kitti
+from kinedepth.data.moments import Calibration, Moment, Truth, TruthKind
 from kinedepth.data.source import Source, open_source
 from kinedepth.errors import KinedepthError
 from kinedepth.evaluation.protocol import (
@@ -40,8 +41,8 @@ PATH_PROTOCOLS: dict[str, SnippetProtocol] = {
 NEEDS: dict[str, str] = {
     SYNTHETIC.name: "rendered truth (truth/*.npz, from `kinedepth render`)",
     KITTI_GARG_IMPROVED.name: "KITTI's improved depth (gt_depth/*.png or proj_depth/groundtruth/image_02)",
-    KITTI_GARG_SCAN.name: "single scans as depth maps (lidar_depth/*.png or proj_depth/velodyne_raw/image_02)",
-    KITTI_EIGEN.name: "LiDAR scans and their calibration (KITTI raw, or velodyne/*.bin and calib/ of a drive)",
+    KITTI_GARG_SCAN.name: "single scans as depth (lidar_depth/*.png or proj_depth/velodyne_raw/image_02)",
+    KITTI_EIGEN.name: "LiDAR scans and calibration (KITTI raw, or velodyne/*.bin and calib/ of a drive)",
     KITTI_EIGEN_BENCHMARK.name: "the root of KITTI raw with improved depth in proj_depth/ of its drives",
     ODOMETRY_5_FRAMES.name: "measured poses (poses.txt)",
     ODOMETRY_5_FRAMES_COMPLETE.name: "measured poses (poses.txt)",
@@ -146,9 +147,15 @@ def kitti_test_images(
         KinedepthError: files are missing; says how many and names the first.
     """
     default = "eigen/test" if kind == "lidar" else "eigen_benchmark/test"
-    calibration: kitti.Calibrated = "drive" if any(path.glob("*/calib_cam_to_cam.txt")) else "official"
-    wanted = kitti.Wanted(offsets, calibration=calibration, truth=kind)
-    return kitti.raw_moments(path, split or default, wanted)
+    found = kitti.raw_moments(path, split or default, kitti.Wanted(offsets, truth=kind))
+    return [replace(moment, calibration=_own_camera(moment)) for moment in found]
+
+
+def _own_camera(moment: Moment) -> Calibration:
+    """What the file of the day says, else the one camera for all of KITTI."""
+    images = moment.target.path.parents[1]
+    file = images.parents[1] / "calib_cam_to_cam.txt"
+    return read_kitti(file, int(images.name[-2:])).calibration if file.is_file() else moment.calibration
 
 
 @dataclass(frozen=True)

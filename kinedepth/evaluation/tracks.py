@@ -1,4 +1,4 @@
-"""A predictor over sequences with measured camera poses: the error of its path, beside paths that need no learning."""
+"""A predictor over sequences with measured poses: its path's error, beside one that needs no learning."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -91,7 +91,7 @@ class PathErrors:
 
 
 def measured_poses(track: Track) -> Float[np.ndarray, "n 4 4"]:
-    """The true pose of every frame of the sequence: by the frame's number, or in order where they are as many.
+    """The true pose of every frame: by the frame's number, or in order where there are as many.
 
     Raises:
         KinedepthError: the file is no table of poses, or lacks a frame.
@@ -103,8 +103,8 @@ def measured_poses(track: Track) -> Float[np.ndarray, "n 4 4"]:
     found = np.isin(np.array(numbers, dtype=np.int64), known.frames)
     if len(numbers) < len(frames) or not found.all():
         raise KinedepthError(
-            f"{track.poses} holds {len(known.frames)} poses for {len(frames)} frames of {track.sequence.name} that "
-            "cannot be matched by number: give a pose for each frame."
+            f"{track.poses} holds {len(known.frames)} poses for the {len(frames)} frames of "
+            f"{track.sequence.name} that cannot be matched by number: give a pose for each frame."
         )
     return known.poses[np.searchsorted(known.frames, numbers)]
 
@@ -160,7 +160,7 @@ def print_paths(results: Mapping[str, Sequence[PathErrors]], console: Console) -
 
 
 def verdict(results: Mapping[str, Sequence[PathErrors]], label: str = MODEL) -> str:
-    """Which of the other paths the model's is better than, in one sentence, over the windows of all sequences."""
+    """Which of the other paths the model's beats, in one sentence, over the windows of all sequences."""
     errors = {
         name: np.concatenate([path.snippets.errors for path in paths]) for name, paths in results.items()
     }

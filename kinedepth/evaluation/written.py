@@ -4,7 +4,7 @@ evaluation.json   what was judged, by which protocol, with which command; every 
 table.json        every row of every table
 images.csv        the model, image by image
 error_worst.png, error_median.png      picture, prediction, truth, relative error
-path_<sequence>.png, path_<sequence>.txt   the predicted path beside the measured one; its poses as KITTI writes them
+path_<sequence>.png, .txt   the predicted path beside the measured one; its poses as KITTI writes them
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,16 @@ from kinedepth.evaluation.tracks import PathErrors
 from kinedepth.inference.files import write_json
 from kinedepth.inference.poses import write_kitti
 from kinedepth.inference.whole import whole_folder
-from kinedepth.visualize.colors import colored_depth
+from kinedepth.visualize.colors import color_limits, colored_depth
 from kinedepth.visualize.panels import error_map, strip, trajectory_plot
 
 MARK = "evaluation.json"
 Picture = UInt8[np.ndarray, "_ _ 3"]
 _SPARSE = 0.3
 """A truth that fills less of the picture is drawn with larger dots."""
+
+_NARROWEST = 480
+"""Pixels across which the label of an error map fits."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,26 @@ def error_strip(moment: Moment, row: Row, inverse_depth: Map, table: Table) -> P
     with np.errstate(divide="ignore"):
         predicted = np.clip(row.factor / resized(inverse_depth, size), *clamp)
     image = FrameStore(size).read(moment.target).transpose(1, 2, 0)
+    inverse = np.divide(1.0, truth, out=np.zeros_like(truth), where=truth > 0)
+    limits = color_limits(inverse)
     judged = np.where(counted(truth, table.protocol), truth, 0.0)
     dot = 1 if np.mean(judged > 0) > _SPARSE else max(2, size[1] // 400)
     panels = [
-        (row.name, image),
-        ("prediction, aligned as in the table", colored_depth(predicted)),
-        ("truth", colored_depth(truth)),
+        (row.name, _enlarged(image)),
+        ("prediction, aligned as in the table", colored_depth(predicted, limits)),
+        ("truth", colored_depth(truth, limits)),
         (
             f"relative error, blue 0 to red 0.3: abs_rel {row.errors['abs_rel']:.3f}",
             error_map(predicted, judged, image, dot=dot),
         ),
     ]
     return strip(panels, columns=2 if size[1] < 2 * size[0] else 1)
+
+
+def _enlarged(picture: Picture) -> Picture:
+    """A small picture with its pixels repeated, so that labels fit; the others follow the first."""
+    times = -(-_NARROWEST // picture.shape[1])
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def write_findings(
@@ -91,8 +102,8 @@ def write_findings(
     """Writes everything into `folder`, whole or not at all; gives the names of the files.
 
     Raises:
-        KinedepthError: the folder exists and may not be overwritten, holds something else than an evaluation, or
-            holds the source.
+        KinedepthError: the folder exists and may not be overwritten, holds something else than an
+            evaluation, or holds the source.
     """
     with whole_folder(folder, overwrite=overwrite, source=source, mark=MARK) as draft:
         if found.depth is not None:

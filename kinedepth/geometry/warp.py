@@ -33,6 +33,8 @@ def read(
             but read as if by size: up to half a pixel off); kept for comparison only.
     """
     grid = normalized_pixels(pixels, (image.shape[-2], image.shape[-1]))
+    # On a CPU, the gradient of reading at NaN writes anywhere and ends the process; NaN is read at the border.
+    grid = grid.nan_to_num(nan=-1.0)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners)
 
 

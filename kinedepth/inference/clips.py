@@ -84,7 +84,7 @@ def as_picture(given: Given) -> Picture:
     return given
 
 
-def neighbourhoods(frames: Iterable[T], offsets: Sequence[int]) -> Iterator[list[T]]:
+def neighborhoods(frames: Iterable[T], offsets: Sequence[int]) -> Iterator[list[T]]:
     """Each frame followed by those at `offsets` from it; beyond the ends stands the nearest frame.
 
     Holds no more frames than the offsets span.

@@ -22,7 +22,7 @@ from kinedepth.data.augment import mirrored
 from kinedepth.data.frames import as_pixels
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.camera import Camera
-from kinedepth.inference.clips import Given, Picture, as_picture, chunks, neighbourhoods, open_clip
+from kinedepth.inference.clips import Given, Picture, as_picture, chunks, neighborhoods, open_clip
 from kinedepth.inference.files import Scale
 from kinedepth.inference.flip import blend_flipped
 from kinedepth.inference.poses import chained
@@ -129,7 +129,7 @@ class Predictor:
         `batch` frames go through the network together. Neighbours beyond the ends of the clip are its end
         frames.
         """
-        for windows in chunks(neighbourhoods(_pictures(source), self._offsets), batch):
+        for windows in chunks(neighborhoods(_pictures(source), self._offsets), batch):
             yield from self._predict(windows, [camera] * len(windows))
 
     def pose(self, first: Given, second: Given) -> Float64[np.ndarray, "4 4"]:

@@ -1,32 +1,34 @@
 """Poses of a sample: known where the rig gives them, else estimated in order of time."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from jaxtyping import Float
 from torch import Tensor
 
 from kinedepth.geometry.pose import Pose
 from kinedepth.scene import Sample, View
 
-Between = Callable[[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]], Pose]
-"""second_from_first of two frames in order of time."""
+Seen = TypeVar("Seen")
+"""What a pose network looks at: an image, or the features of one."""
 
 
-def relative_poses(between: Between, sample: Sample) -> tuple[Pose, ...]:
-    """source_from_target of every source.
+def relative_poses(
+    between: Callable[[Seen, Seen], Pose], sample: Sample, seen: Callable[[View], Seen]
+) -> tuple[Pose, ...]:
+    """source_from_target of every source; `between` gives second_from_first of two frames in order of time.
 
     Networks always see the earlier frame first, so they learn forward motion alone; for a source of the past the
     result is inverted (Godard et al. 2019, reference code).
     """
-    return tuple(_one(between, sample.target, source) for source in sample.sources)
 
+    def one(source: View) -> Pose:
+        if source.view_from_target is not None:
+            return source.view_from_target
+        if source.offset < 0:
+            return between(seen(source), seen(sample.target)).inverse()
+        return between(seen(sample.target), seen(source))
 
-def _one(between: Between, target: View, source: View) -> Pose:
-    if source.view_from_target is not None:
-        return source.view_from_target
-    if source.offset < 0:
-        return between(source.seen, target.seen).inverse()
-    return between(target.seen, source.seen)
+    return tuple(one(source) for source in sample.sources)
 
 
 def poses_at_once(

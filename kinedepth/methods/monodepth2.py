@@ -7,8 +7,10 @@ numbers. How ours differs: identity errors are computed once for all scales; the
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ from kinedepth.losses.photometric import Explainability, Photometric
 from kinedepth.losses.smoothness import Smoothness
 from kinedepth.method import Method, Parts, Phase
 from kinedepth.methods._poses import poses_at_once, relative_poses
-from kinedepth.scene import Estimate, Inputs, Sample
+from kinedepth.scene import Estimate, Features, Inputs, Sample
 from kinedepth.synthesis import Synthesis, synthesize
 
 
@@ -61,9 +63,9 @@ class Monodepth2(Method):
 
     def forward(self, sample: Sample) -> Estimate:
         """Depth, poses and rebuilt views."""
-        depth = self.networks["depth"]
-        features = depth.encode(sample.target.seen)
-        estimate = Estimate(depth.decode(features), poses=self._poses(sample))
+        encoded = self._encoded(sample)
+        features = encoded[0]
+        estimate = Estimate(self.networks["depth"].decode(features), poses=self._poses(sample, encoded))
         if "explain" in self.networks:
             estimate = replace(estimate, explained=self.networks["explain"](features))
         return replace(estimate, rebuilt=synthesize(sample, estimate, self.synthesis))
@@ -72,20 +74,37 @@ class Monodepth2(Method):
         """second_from_first of two frames in order of time."""
         if "pose" not in self.networks:
             return super().pose_between(first, second)
-        pose = self.networks["pose"]
         if self.kind == "all":
             raise KinedepthError(
                 "A pose network that sees all frames at once says nothing of a pair: train with pose.kind 'separate'."
             )
+        pose = self.networks["pose"]
         if self.kind == "shared":
             encode = self.networks["depth"].encode
             return pose(encode(first), encode(second))
         return pose(first, second)
 
-    def _poses(self, sample: Sample) -> tuple[Pose, ...]:
-        if self.kind == "all" and "pose" in self.networks:
+    def _encoded(self, sample: Sample) -> dict[int, Features]:
+        """Features by offset: of the target, and where the pose network shares them of its neighbours too.
+
+        All frames go through the encoder in one batch, as in the official code: batch norm sees them together.
+        """
+        views = [sample.target]
+        if self.kind == "shared" and "pose" in self.networks:
+            views += [view for view in sample.sources if view.view_from_target is None]
+        features = self.networks["depth"].encode(torch.cat([view.seen for view in views]))
+        return {view.offset: features.map(partial(_part, index, len(views))) for index, view in enumerate(views)}
+
+    def _poses(self, sample: Sample, encoded: dict[int, Features]) -> tuple[Pose, ...]:
+        if "pose" in self.networks and self.kind == "all":
             return poses_at_once(self.networks["pose"].forward_all, sample)
-        return relative_poses(self.pose_between, sample)
+        if "pose" in self.networks and self.kind == "shared":
+            return relative_poses(self.networks["pose"], sample, lambda view: encoded[view.offset])
+        return relative_poses(self.pose_between, sample, lambda view: view.seen)
+
+
+def _part(index: int, parts: int, batch: Tensor) -> Tensor:
+    return batch.chunk(parts)[index]
 
 
 def _check(choices: options.Monodepth2) -> None:

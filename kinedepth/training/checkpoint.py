@@ -1,19 +1,25 @@
-"""What a run can go on from: weights, optimizer, random state and position, in one file, whole or absent.
+"""What a run can go on from: weights, optimizer, random state and position, whole or not at all.
 
-`checkpoints/*.safetensors` are what users take away; `state/state.pt` is what `--resume` reads. It is one file, so
-that a kill between two writes cannot leave two halves of different steps.
+`checkpoints/*.safetensors` are what users take away; `state/state.pt` is what `--resume` reads. All are
+written under other names before any is renamed, so that neither a full disk nor a kill leaves halves of
+different steps.
 """
 
-import contextlib
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
 from kinedepth.errors import KinedepthError
+from kinedepth.inference.weights import write_weights
+from kinedepth.inference.whole import whole_file
+
+Tensors = dict[str, Shaped[Tensor, "..."]]
 
 
 @dataclass(frozen=True)
@@ -37,39 +43,110 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a run, whole or not at all.
+def state_of(folder: Path) -> Path:
+    """Where a run keeps what it goes on from."""
+    return folder / "state" / "state.pt"
+
+
+def model_of(folder: Path, name: str) -> Path:
+    """Where a run keeps the model called `name`: last or best."""
+    return folder / "checkpoints" / f"{name}.safetensors"
+
+
+def save_run(
+    folder: Path, state: Mapping[str, Any], models: Mapping[str, Tensors], header: Mapping[str, Any]
+) -> None:
+    """Write the state of a run and its models (name -> tensors): all of them or none.
 
     Raises:
-        KinedepthError: the disk refuses, a full one for instance; the state before is kept.
+        KinedepthError: the disk refuses, a full one for instance; what was saved before is untouched.
     """
-    draft = path.with_suffix(".part")
+    paths = [state_of(folder), *(model_of(folder, name) for name in models)]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
+        # The state is renamed last: if killed between two renames, a resumed run writes the models again.
+        with ExitStack() as drafts:
+            for path in paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            first, *others = [drafts.enter_context(whole_file(path)) for path in paths]
+            for draft, tensors in zip(others, models.values(), strict=True):
+                write_weights(draft, tensors, header)
+            # A file that we opened: given a path, torch hides what the system said.
+            with first.open("wb") as file:
+                torch.save(dict(state), file)
+    except (OSError, RuntimeError, KinedepthError) as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise _cannot_be_written(folder, refusal) from None
+
+
+def _refusal(error: BaseException) -> OSError | None:
+    """What the system said, behind whatever the writers made of it."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
+
+
+def _cannot_be_written(folder: Path, error: OSError) -> KinedepthError:
+    return KinedepthError(
+        f"The run folder '{folder}' cannot be written ({error.strerror or error}): make room and go on with "
+        "--resume, what was saved before is untouched."
+    )
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Says in one sentence that the run folder cannot be written.
+
+    Raises:
+        KinedepthError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from None
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed run left half written."""
+    for path in (state_of(folder), model_of(folder, "last")):
+        for draft in path.parent.glob(".partial-*"):
             draft.unlink(missing_ok=True)
-        raise KinedepthError(
-            f"The state of the run cannot be written to '{path}' ({error}): free some space and resume, "
-            "the checkpoint before is untouched."
-        ) from None
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """The state of a run.
+def read_state(folder: Path) -> dict[str, Any]:
+    """The state of the run in `folder`.
 
     Raises:
         KinedepthError: there is none, or it is damaged.
     """
+    path = state_of(folder)
     if not path.is_file():
-        raise KinedepthError(f"'{path.parent.parent}' holds no resumable state: give the folder of a run of `kinedepth train`.")
+        raise KinedepthError(
+            f"'{folder}' holds no resumable state: give the folder of a run of `kinedepth train`."
+        )
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises anything from EOFError to UnpicklingError here
-        raise KinedepthError(f"The state '{path}' is damaged ({type(error).__name__}): start again with --init from a checkpoint.") from None
+        state = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        # torch raises anything from EOFError to UnpicklingError here.
+        raise KinedepthError(
+            f"The state '{path}' is damaged ({type(error).__name__}): start again with --init {folder}."
+        ) from None
     return state
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Says in one sentence that a state does not belong to the networks at hand.
+
+    Raises:
+        KinedepthError: instead of what PyTorch says of keys and shapes.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise KinedepthError(
+            f"The state in '{folder}' does not fit its recipe.toml ({str(error).splitlines()[0]}): undo what "
+            f"was changed there, or start a new run with --init {folder}."
+        ) from None

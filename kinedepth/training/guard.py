@@ -1,42 +1,72 @@
-"""A loss that is not finite ends the run with its name, its files, and the sample kept for a look."""
+"""Numbers that are not finite end the run with their name and files, and the sample is kept for a look."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from kinedepth.errors import KinedepthError
-from kinedepth.scene import Sample
+from kinedepth.geometry.record import leaves
+from kinedepth.inference.whole import whole_file
+from kinedepth.scene import Estimate, Sample
 
 
-def refuse_non_finite(losses: Mapping[str, Tensor], sample: Sample, folder: Path, step: int) -> dict[str, float]:
-    """The losses as numbers.
+def unsoundness(estimate: Estimate) -> Float[Tensor, ""]:
+    """0, or NaN where depth, a pose or a motion is not finite: an auto-mask would hide it from every loss."""
+    said = (*leaves(estimate.inverse_depth), *leaves(estimate.poses), *leaves(estimate.motion))
+    return 0 * torch.stack([one.detach().float().sum() for one in said]).sum()
+
+
+def refuse_non_finite(
+    losses: Mapping[str, Float[Tensor, ""]], sample: Sample, folder: Path, step: int
+) -> dict[str, float]:
+    """The losses as numbers; waits once for the device.
 
     Raises:
         KinedepthError: one of them is not finite; the sample lies in the run folder then.
     """
-    stacked = torch.stack([loss.detach().float() for loss in losses.values()]).cpu()
+    stacked = torch.stack([loss.detach().float() for loss in losses.values()])
     values = dict(zip(losses, stacked.tolist(), strict=True))
-    bad = [name for name, value in values.items() if not np.isfinite(value)]
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
-        path = _saved(sample, folder, step)
         raise KinedepthError(
-            f"Loss term '{bad[0]}' is not finite at step {step} on {', '.join(sample.names)}; the sample was saved to "
-            f"'{path}': look at its pictures and intrinsics, or lower train.lr."
+            f"Loss term '{bad[0]}' is {values[bad[0]]} at step {step} on {', '.join(sample.names)}; "
+            f"{_saved(sample, folder, step)}: look at its pictures and intrinsics, or lower train.lr."
         )
     return values
 
 
-def _saved(sample: Sample, folder: Path, step: int) -> Path:
-    """Images and intrinsics of a sample as npz."""
+def refuse_broken_weights(networks: nn.Module, step: int) -> None:
+    """Keep weights that no run can go on from out of the checkpoints.
+
+    Raises:
+        KinedepthError: a weight or buffer is not finite; names it.
+    """
+    for name, tensor in networks.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise KinedepthError(
+                f"The weights '{name}' are not finite after step {step} and were not saved: lower train.lr "
+                "(the checkpoint before is untouched)."
+            )
+
+
+def _saved(sample: Sample, folder: Path, step: int) -> str:
+    """Keep images and intrinsics of a sample as npz; says where."""
     path = folder / "samples" / f"not_finite_step_{step}.npz"
-    path.parent.mkdir(exist_ok=True)
-    arrays = {"names": np.array(sample.names)}
+    arrays: dict[str, Any] = {"names": np.array(sample.names)}
     for index, view in enumerate((sample.target, *sample.sources)):
         arrays[f"image_{index}"] = view.image.cpu().numpy()
         arrays[f"seen_{index}"] = view.seen.cpu().numpy()
         arrays[f"K_{index}"] = view.camera.matrix().cpu().numpy()
-    np.savez_compressed(path, **arrays)
-    return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, sync=False) as draft:
+            np.savez_compressed(draft, **arrays)
+    except (OSError, KinedepthError):
+        return "the sample could not be saved (is the disk full?)"
+    return f"the sample was saved to '{path}'"

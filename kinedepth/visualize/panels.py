@@ -56,8 +56,8 @@ def strip(panels: Sequence[tuple[str, Picture]], columns: int | None = None) -> 
 
 def mask_picture(mask: Bool[np.ndarray, "h w"] | Float[np.ndarray, "h w"]) -> Picture:
     """A mask in grey: white is 1, black is 0."""
-    grey = np.rint(np.clip(mask.astype(np.float64), 0, 1) * 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    gray = np.rint(np.clip(mask.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def sample_strip(

@@ -102,14 +102,16 @@ def test_resize_that_keeps_centers_commutes_with_projection(factor: tuple[float,
 @pytest.mark.parametrize("factor", FACTORS)
 def test_official_resize_is_off_by_half_of_what_the_pixel_grew(factor: tuple[float, float]) -> None:
     points = camera().unproject(depths((6, 8)))
-    centers, official = (camera().resized(factor, name).project(points)[0] for name in ("centers", "official"))
+    centers, official = (
+        camera().resized(factor, name).project(points)[0] for name in ("centers", "official")
+    )
     off = (official - centers).mean((0, 2, 3))
     torch.testing.assert_close(off, (1 - torch.tensor(factor, dtype=torch.float64)) / 2, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("convention", "error"), [("centers", 0.0), ("official", 0.5)])
 def test_resized_image_shows_each_point_where_the_resized_camera_says(convention: str, error: float) -> None:
-    """A ramp tells where it is read; the error is in pixels of the large image (half of it is one small pixel)."""
+    """A ramp tells where it is read; the error is in pixels of the large image."""
     size = (8, 16)
     ramp = grid(size)[None, :1]
     points = camera(1).unproject(depths(size, 1))[..., 2:-2, 4:-4]
@@ -163,7 +165,11 @@ def test_cameras_without_a_batch_change_alike(changed: str) -> None:
 
 
 def test_derivative_of_unprojection() -> None:
-    leaves = (camera().focal.requires_grad_(), camera().center.requires_grad_(), depths((2, 3)).requires_grad_())
+    leaves = (
+        camera().focal.requires_grad_(),
+        camera().center.requires_grad_(),
+        depths((2, 3)).requires_grad_(),
+    )
     assert torch.autograd.gradcheck(lambda f, c, d: Camera(f, c).unproject(d), leaves)
 
 

@@ -149,7 +149,11 @@ def test_derivative_of_motion() -> None:
 @pytest.mark.parametrize("operation", ["apply", "inverse", "compose"])
 def test_autocast_rounds_nothing(operation: str) -> None:
     p, points = pose(6, dtype=torch.float32), torch.randn(3, 3, 4, 4)
-    run = {"apply": lambda: p.apply(points), "inverse": lambda: p.inverse().matrix(), "compose": lambda: (p @ p).matrix()}
+    run = {
+        "apply": lambda: p.apply(points),
+        "inverse": lambda: p.inverse().matrix(),
+        "compose": lambda: (p @ p).matrix(),
+    }
     plain = run[operation]()
     with torch.autocast("cpu", torch.bfloat16):
         cast = run[operation]()

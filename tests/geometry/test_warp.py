@@ -80,5 +80,7 @@ def test_inside_ends_at_the_outermost_centers(pixel: tuple[float, float], expect
 def test_derivative_of_reading(padding: str) -> None:
     image = torch.rand(2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     # Between pixel centers: bilinear reading has no derivative at them.
-    pixels = (torch.rand(2, 2, 3, 3, dtype=torch.float64) * 0.8 + 0.1 + torch.randint(0, 3, (2, 2, 3, 3))).requires_grad_()
+    pixels = (
+        torch.rand(2, 2, 3, 3, dtype=torch.float64) * 0.8 + 0.1 + torch.randint(0, 3, (2, 2, 3, 3))
+    ).requires_grad_()
     assert torch.autograd.gradcheck(lambda i, p: read(i, p, padding), (image, pixels))

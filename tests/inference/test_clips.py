@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.clips import chunks, neighbourhoods, open_clip
+from kinedepth.inference.clips import chunks, neighborhoods, open_clip
 from kinedepth.inference.video import video_writer
 
 Make = Callable[..., np.ndarray]
@@ -27,7 +27,7 @@ Make = Callable[..., np.ndarray]
     ],
 )
 def test_neighbourhoods(offsets: tuple[int, ...], expected: list[str]) -> None:
-    assert ["".join(window) for window in neighbourhoods("abcd", offsets)] == expected
+    assert ["".join(window) for window in neighborhoods("abcd", offsets)] == expected
 
 
 @pytest.mark.parametrize(("size", "expected"), [(1, ["a", "b", "c"]), (2, ["ab", "c"]), (5, ["abc"])])

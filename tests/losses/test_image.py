@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinedepth.losses.image import Moments, edge_aware_smoothness, local_mean, photometric_error, ssim_distance
+from kinedepth.losses.image import (
+    Moments,
+    edge_aware_smoothness,
+    local_mean,
+    photometric_error,
+    ssim_distance,
+)
 
 
 def constant(value: float, size: tuple[int, int] = (4, 5)) -> Tensor:
@@ -28,7 +34,9 @@ def test_local_mean_mirrors_the_border() -> None:
     assert float(means[0, 0, 0, 0]) == pytest.approx(float(corner))
 
 
-@pytest.mark.parametrize(("a", "b", "distance"), [(0.0, 1.0, 0.499950005), (0.25, 0.75, 0.199968005), (0.3, 0.3, 0.0)])
+@pytest.mark.parametrize(
+    ("a", "b", "distance"), [(0.0, 1.0, 0.499950005), (0.25, 0.75, 0.199968005), (0.3, 0.3, 0.0)]
+)
 def test_structure_of_constant_images(a: float, b: float, distance: float) -> None:
     found = ssim_distance(constant(a), constant(b))
     torch.testing.assert_close(found, torch.full_like(found, distance), rtol=0, atol=1e-9)
@@ -81,7 +89,9 @@ def test_moments_of_the_target_may_be_known(ssim: float) -> None:
 def test_share_of_structure() -> None:
     a, b = torch.rand(2, 1, 3, 6, 7)
     structure, difference = photometric_error(a, b, 1.0), photometric_error(a, b, 0.0)
-    torch.testing.assert_close(photometric_error(a, b, 0.3), 0.3 * structure + 0.7 * difference, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        photometric_error(a, b, 0.3), 0.3 * structure + 0.7 * difference, rtol=0, atol=1e-6
+    )
 
 
 def test_derivative_of_the_error() -> None:
@@ -135,7 +145,9 @@ def test_an_edge_of_the_image_forgives_an_edge_of_depth() -> None:
     image[..., 3:] = 1.0
     elsewhere = torch.zeros(1, 3, 4, 6)
     elsewhere[..., 5:] = 1.0
-    assert smoothness(step, image) == pytest.approx(smoothness(step, elsewhere) * float(torch.exp(torch.tensor(-1.0))))
+    assert smoothness(step, image) == pytest.approx(
+        smoothness(step, elsewhere) * float(torch.exp(torch.tensor(-1.0)))
+    )
 
 
 def test_derivative_of_smoothness() -> None:

@@ -1,4 +1,4 @@
-"""The photometric term: minimum, average, auto-mask, ties, explainability; what passes a gradient and what does not."""
+"""The photometric term: minimum, average, auto-mask, ties, explainability; what passes a gradient."""
 
 import math
 from dataclasses import replace
@@ -36,7 +36,9 @@ def rebuilt(image: Tensor) -> Rebuilt:
 
 def estimate(*images: Tensor) -> Estimate:
     """One scale, rebuilt as these images."""
-    return Estimate((torch.ones(len(images[0]), 1, *SIZE),), rebuilt=(tuple(rebuilt(image) for image in images),))
+    return Estimate(
+        (torch.ones(len(images[0]), 1, *SIZE),), rebuilt=(tuple(rebuilt(image) for image in images),)
+    )
 
 
 @pytest.fixture
@@ -55,7 +57,9 @@ def test_minimum_takes_the_best_source_at_each_pixel(images: list[Tensor]) -> No
 def test_average_takes_their_mean(images: list[Tensor]) -> None:
     target, before, after, from_before, from_after = images
     each = [photometric_error(image, target) for image in (from_before, from_after)]
-    found = Photometric(automask=False, average=True)(triplet(target, before, after), estimate(from_before, from_after))
+    found = Photometric(automask=False, average=True)(
+        triplet(target, before, after), estimate(from_before, from_after)
+    )
     torch.testing.assert_close(found, torch.stack(each).mean(), rtol=1e-6, atol=0)
 
 
@@ -70,7 +74,9 @@ def test_auto_mask_of_averages_compares_averages(images: list[Tensor]) -> None:
     target, *others = images
     each = torch.stack([photometric_error(image, target) for image in others])
     found = Photometric(tie_noise=0.0, average=True)(triplet(target, *others[:2]), estimate(*others[2:]))
-    torch.testing.assert_close(found, torch.minimum(each[:2].mean(0), each[2:].mean(0)).mean(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        found, torch.minimum(each[:2].mean(0), each[2:].mean(0)).mean(), rtol=1e-6, atol=0
+    )
 
 
 def test_the_mask_says_which_pixels_a_rebuilt_view_explains() -> None:
@@ -93,9 +99,12 @@ def test_an_exact_tie_goes_to_the_unmoved_source_without_noise() -> None:
     assert not Photometric(tie_noise=0.0).least(Errors(error, error))[1].any()
 
 
-@pytest.mark.parametrize(("sources", "average", "expected"), [(1, False, 1 / 2), (2, False, 3 / 4), (3, False, 7 / 8), (2, True, 1 / 2)])
+@pytest.mark.parametrize(
+    ("sources", "average", "expected"),
+    [(1, False, 1 / 2), (2, False, 3 / 4), (3, False, 7 / 8), (2, True, 1 / 2)],
+)
 def test_ties_are_broken_for_every_unmoved_source(sources: int, average: bool, expected: float) -> None:
-    """Noise is drawn for each source before the minimum, after the mean: a tie is kept by any draw below zero."""
+    """Noise is drawn for each source before the minimum, after the mean: any draw below zero keeps a tie."""
     error = torch.full((1, sources, 200, 200), 0.25)
     wins = Photometric(average=average).least(Errors(error, error))[1]
     assert 1 - float(wins.float().mean()) == pytest.approx(expected, abs=0.015)
@@ -108,7 +117,7 @@ def test_noise_is_drawn_anew(images: list[Tensor]) -> None:
 
 
 def test_static_triplet_is_left_to_the_unmoved_sources() -> None:
-    """All frames equal, the camera thought to move: the fact sheet's -5.64e-6, the mean of the least of two draws."""
+    """All frames equal, the camera thought to move: -5.64e-6, the mean of the least of two draws."""
     image, leaf = torch.rand(2, 3, 64, 96), (0.2 + torch.rand(2, 1, 64, 96)).requires_grad_()
     sample = triplet(image, image, image)
     pose = Pose.from_axis_angle(torch.tensor([[0.0, 0.02, 0.0]] * 2), torch.tensor([[0.1, 0.0, 0.3]] * 2))
@@ -117,7 +126,9 @@ def test_static_triplet_is_left_to_the_unmoved_sources() -> None:
     term = Photometric()
     least = [term.least(errors) for errors in term.errors(sample, given)]
     assert torch.stack([wins for _, wins in least]).float().mean() < 1e-3
-    assert torch.stack([error for error, _ in least]).mean().item() == pytest.approx(-1e-5 / math.sqrt(math.pi), abs=3e-7)
+    assert torch.stack([error for error, _ in least]).mean().item() == pytest.approx(
+        -1e-5 / math.sqrt(math.pi), abs=3e-7
+    )
     (moved,) = torch.autograd.grad(term(sample, given), leaf, retain_graph=True)
     assert (moved != 0).float().mean() < 1e-2
     (smoothed,) = torch.autograd.grad(Smoothness()(sample, given), leaf)
@@ -125,7 +136,7 @@ def test_static_triplet_is_left_to_the_unmoved_sources() -> None:
 
 
 def half_won(images: list[Tensor]) -> tuple[Sample, Tensor]:
-    """A sample whose sources equal the target in the left half, and a leaf that is rebuilt badly everywhere."""
+    """A sample whose sources equal the target in the left half, and a leaf that is a bad view everywhere."""
     target = images[0]
     source = target.clone()
     source[..., SIZE[1] // 2 :] = (target[..., SIZE[1] // 2 :] + 0.5) % 1
@@ -161,7 +172,9 @@ def test_scales_count_alike(images: list[Tensor]) -> None:
     sample, term = triplet(target, *others[:2]), Photometric(tie_noise=0.0)
     one, two = estimate(*others[2:]), estimate(*others[:2])
     both = replace(one, rebuilt=one.rebuilt + two.rebuilt)
-    torch.testing.assert_close(torch.stack(term.per_scale(sample, both)), torch.stack([term(sample, e) for e in (one, two)]))
+    torch.testing.assert_close(
+        torch.stack(term.per_scale(sample, both)), torch.stack([term(sample, e) for e in (one, two)])
+    )
     torch.testing.assert_close(term(sample, both), (term(sample, one) + term(sample, two)) / 2)
 
 
@@ -170,9 +183,13 @@ def test_small_views_are_compared_with_the_small_target(images: list[Tensor]) ->
     small = torch.rand(2, 3, SIZE[0] // 2, SIZE[1] // 2)
     errors = Photometric().errors(triplet(target, before, after), estimate(small, small))[0]
     shrunk = [image.view(2, 3, SIZE[0] // 2, 2, SIZE[1] // 2, 2).mean((3, 5)) for image in (target, before)]
-    torch.testing.assert_close(errors.warped[:, :1], photometric_error(small, shrunk[0]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        errors.warped[:, :1], photometric_error(small, shrunk[0]), rtol=1e-5, atol=1e-6
+    )
     assert errors.identity is not None
-    torch.testing.assert_close(errors.identity[:, :1], photometric_error(shrunk[1], shrunk[0]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        errors.identity[:, :1], photometric_error(shrunk[1], shrunk[0]), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_losses_see_clean_images(images: list[Tensor]) -> None:
@@ -201,7 +218,10 @@ def test_explaining_nothing_costs(mask: float, expected: float) -> None:
 
 def test_explainability_judges_enlarged_masks() -> None:
     masks = (torch.tensor([0.2, 0.9]).view(1, 1, 1, 2),)
-    given, sample = Estimate((torch.ones(1, 1, *SIZE),), explained=masks), triplet(*torch.rand(3, 1, 3, *SIZE))
+    given, sample = (
+        Estimate((torch.ones(1, 1, *SIZE),), explained=masks),
+        triplet(*torch.rand(3, 1, 3, *SIZE)),
+    )
     small = -(math.log(0.2) + math.log(0.9)) / 2
     assert float(Explainability(full_resolution=False)(sample, given)) == pytest.approx(small, abs=1e-5)
     enlarged = torch.nn.functional.interpolate(masks[0], SIZE, mode="bilinear", align_corners=False)

@@ -28,5 +28,7 @@ def test_projection_of_moved_points(turn: tuple[float, float, float]) -> None:
 
 @pytest.mark.parametrize("turn", [(0.1, -0.2, 0.3), (1e-3, 0.0, 0.0), (2.0, -1.0, 2.5)])
 def test_rotation_from_axis_angle(turn: tuple[float, float, float]) -> None:
-    pose = Pose.from_axis_angle(torch.tensor([turn], dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64))
+    pose = Pose.from_axis_angle(
+        torch.tensor([turn], dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+    )
     np.testing.assert_allclose(pose.rotation[0].numpy(), cv2.Rodrigues(np.array(turn))[0], rtol=0, atol=3e-7)

@@ -14,7 +14,9 @@ TURNS = RANDOM.normal(size=(50, 3)) * RANDOM.uniform(0.01, math.pi / 2, size=(50
 
 
 @pytest.mark.parametrize(
-    "turns", [TURNS, 1e-3 * TURNS, np.array([[math.pi, 0.0, 0.0], [0.0, 0.0, 0.0]])], ids=["wide", "small", "ends"]
+    "turns",
+    [TURNS, 1e-3 * TURNS, np.array([[math.pi, 0.0, 0.0], [0.0, 0.0, 0.0]])],
+    ids=["wide", "small", "ends"],
 )
 def test_rotation_from_axis_angle(turns: np.ndarray) -> None:
     ours = rotation_from_axis_angle(torch.from_numpy(turns)).numpy()

@@ -11,10 +11,11 @@ from kinedepth.data.synthetic.shading import shade
 from kinedepth.data.synthetic.tracing import Seen, camera_rays, look
 from kinedepth.data.synthetic.world import Drive
 
-EDGE = 0.04
+EDGE = 0.07
 """Pixels on two triangles whose colors differ by more than this are traced again."""
-OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
-LENS = 0.65
+OFFSETS = tuple(((k + 0.5) / 5 - 0.5, (2 * k % 5 + 0.5) / 5 - 0.5) for k in range(5))
+"""Where in the pixel, counted from its center: no two in one row or column of fifths."""
+LENS = 0.7
 """Standard deviation in pixels of the lens blur, without which silhouettes would crawl."""
 SKY = CLASSES.index("sky")
 
@@ -23,8 +24,9 @@ SKY = CLASSES.index("sky")
 class Frame:
     """One picture with what is true in it; all maps have the picture's size.
 
-    `depth` is camera z in metres, 0 where the ray meets nothing (sky). `instances` counts from 1, 0 is background; `classes` index
-    `CLASSES`; `bodies` are the numbers of `Drive.body_poses`. `pose` is world_from_camera, `gain` the exposure that was applied.
+    `depth` is camera z in metres, 0 where the ray meets nothing (sky). `instances` counts from 1, 0 is
+    background; `classes` index `CLASSES`; `bodies` are the numbers of `Drive.body_poses`. `pose` is
+    world_from_camera, `gain` the exposure that was applied.
     """
 
     index: int
@@ -35,6 +37,7 @@ class Frame:
     bodies: Int[np.ndarray, "h w"]
     pose: Float[np.ndarray, "4 4"]
     gain: float
+    right: bool = False
 
 
 def render(drive: Drive, index: int, *, right: bool = False) -> Frame:
@@ -50,22 +53,26 @@ def render(drive: Drive, index: int, *, right: bool = False) -> Frame:
         total = shade(drive, stage, extra, look(stage, extra)).reshape(3, len(OFFSETS), -1).sum(1)
         color[:, again] = (color[:, again] + total) / (1 + len(OFFSETS))
     gain = float(drive.journey.gain[index])
-    image = np.ascontiguousarray(color.T).reshape(*shape, 3) * np.float32(255 * gain) + np.float32(0.5)
+    image = np.ascontiguousarray(color.T).reshape(*shape, 3) * (255 * gain) + 0.5
     picture = np.clip(cv2.GaussianBlur(image, (0, 0), LENS), 0, 255).astype(np.uint8)
-    maps = [_labels(seen, name).reshape(shape) for name in ("instance", "label", "body")]
+    names = ("instance", "label", "body")
+    instances, classes, bodies = (_labels(seen, name).reshape(shape) for name in names)
     depth = 1 / np.where(seen.nearness > 0, seen.nearness, np.float32(np.inf))
-    return Frame(index, picture, depth.reshape(shape), *maps, pose=pose, gain=gain)
+    return Frame(index, picture, depth.reshape(shape), instances, classes, bodies, pose, gain, right)
 
 
 def _labels(seen: Seen, name: str) -> Int[np.ndarray, " n"]:
     values = np.append(getattr(seen.surfaces, name), SKY if name == "label" else 0)
-    return values.astype(np.int32)[seen.row]
+    return np.asarray(values.astype(np.int32)[seen.row])
 
 
 def _edges(color: Float[np.ndarray, "3 h w"], row: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Pixels beside another triangle of another color."""
     mask = np.zeros(row.shape, dtype=bool)
-    for a, b in (((slice(None), slice(1, None)), (slice(None), slice(None, -1))), ((slice(1, None),), (slice(None, -1),))):
+    for a, b in (
+        ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
+        ((slice(1, None),), (slice(None, -1),)),
+    ):
         differs = row[a] != row[b]
         contrast = np.abs(color[(slice(None), *a)] - color[(slice(None), *b)]).max(0) > EDGE
         mask[a] |= differs & contrast

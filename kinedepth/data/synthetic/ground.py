@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kinedepth.data.synthetic.road import ARM, EDGE, KERB, Road
 from kinedepth.data.synthetic.placing import planar_pose
+from kinedepth.data.synthetic.road import ARM, EDGE, KERB, Road
 from kinedepth.data.synthetic.settings import CLASSES
 from kinedepth.data.synthetic.shapes import (
     ASPHALT,
@@ -86,9 +86,13 @@ def _side_streets(road: Road) -> list[Patch]:
         x, z, heading = road.place(along, 0.0)
         pose = planar_pose(float(x), 0.0, float(z), float(heading))
         for side in (-1.0, 1.0):
-            lane = box((side * (KERB + ARM) / 2, 0.0), (ARM - KERB, 2 * GAP), (-0.3, 0.0), Coat(ASPHALT, *TAR))
+            lane = box(
+                (side * (KERB + ARM) / 2, 0.0), (ARM - KERB, 2 * GAP), (-0.3, 0.0), Coat(ASPHALT, *TAR)
+            )
             middle = side * (EDGE + ARM) / 2
-            walks = [box((middle, z0), (ARM - EDGE, 2.0), (-0.3, SIDEWALK_HEIGHT), STONE) for z0 in (-5.3, 5.3)]
+            walks = [
+                box((middle, z0), (ARM - EDGE, 2.0), (-0.3, SIDEWALK_HEIGHT), STONE) for z0 in (-5.3, 5.3)
+            ]
             parts.append(labelled(moved(lane, pose), CLASS["road"]))
             parts.append(labelled(moved(merged(walks), pose), CLASS["sidewalk"]))
     return parts

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from kinedepth.data.synthetic.road import LANE, Road
 from kinedepth.data.synthetic.placing import planar_poses
+from kinedepth.data.synthetic.road import LANE, Road
 from kinedepth.data.synthetic.settings import DriveSettings
 
 
@@ -33,7 +33,9 @@ def make_journey(settings: DriveSettings, road: Road) -> Journey:
         slow = 1 - 0.45 * min(1.0, bend * 14)
         along[frame + 1] = along[frame] + settings.speed / settings.fps * share * slow
     wander = 0.18 * np.sin(along / 17 + rng.uniform(0, 6)) + 0.08 * np.sin(along / 7.3 + rng.uniform(0, 6))
-    return Journey(along, LANE + wander, _poses(rng, settings, road, along, LANE + wander), _gain(rng, settings))
+    return Journey(
+        along, LANE + wander, _poses(rng, settings, road, along, LANE + wander), _gain(rng, settings)
+    )
 
 
 def _pace(rng: np.random.Generator, settings: DriveSettings) -> Float[np.ndarray, " n"]:
@@ -74,10 +76,12 @@ def _poses(
     heave = _swing(rng, along, 0.008 * settings.shake)
     poses = planar_poses(x, -settings.camera_height, z, heading)
     poses[:, 1, 3] += heave
-    return poses @ np.stack([_tilt(*angles) for angles in zip(*shake, strict=True)])
+    return np.asarray(poses @ np.stack([_tilt(*angles) for angles in zip(*shake, strict=True)]))
 
 
-def _swing(rng: np.random.Generator, along: Float[np.ndarray, " n"], strength: float) -> Float[np.ndarray, " n"]:
+def _swing(
+    rng: np.random.Generator, along: Float[np.ndarray, " n"], strength: float
+) -> Float[np.ndarray, " n"]:
     """A smooth wobble along the way."""
     waves = [(3.1, 0.5), (7.7, 0.8), (21.0, 0.6)]
     return strength * sum(

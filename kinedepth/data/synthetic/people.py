@@ -6,11 +6,31 @@ import numpy as np
 from jaxtyping import Float
 
 from kinedepth.data.synthetic.ground import CLASS
-from kinedepth.data.synthetic.props import pick
 from kinedepth.data.synthetic.placing import Matrix
-from kinedepth.data.synthetic.shapes import CLOTH, PLAIN, Coat, Color, Patch, blob, box, cylinder, labelled, merged, tapered
+from kinedepth.data.synthetic.props import pick
+from kinedepth.data.synthetic.shapes import (
+    CLOTH,
+    PLAIN,
+    Coat,
+    Color,
+    Patch,
+    blob,
+    box,
+    cylinder,
+    hexahedron,
+    labelled,
+    merged,
+    tapered,
+)
 
-SHIRTS: tuple[Color, ...] = ((0.75, 0.2, 0.2), (0.2, 0.4, 0.7), (0.9, 0.75, 0.3), (0.3, 0.55, 0.35), (0.85, 0.85, 0.85), (0.45, 0.25, 0.5))
+SHIRTS: tuple[Color, ...] = (
+    (0.75, 0.2, 0.2),
+    (0.2, 0.4, 0.7),
+    (0.9, 0.75, 0.3),
+    (0.3, 0.55, 0.35),
+    (0.85, 0.85, 0.85),
+    (0.45, 0.25, 0.5),
+)
 TROUSERS: tuple[Color, ...] = ((0.18, 0.22, 0.34), (0.3, 0.27, 0.24), (0.15, 0.15, 0.17), (0.5, 0.46, 0.38))
 SKINS: tuple[Color, ...] = ((0.85, 0.66, 0.54), (0.62, 0.44, 0.33), (0.4, 0.28, 0.21))
 
@@ -19,7 +39,8 @@ SKINS: tuple[Color, ...] = ((0.85, 0.66, 0.54), (0.62, 0.44, 0.33), (0.4, 0.28, 
 class Body:
     """One rigid part of a mover: its triangles, and how it swings about the x axis through its pivot.
 
-    The angle is `swing` * sin(`rate` * metres travelled + `turn`) radians, or `rate` * metres where it `spins`.
+    The angle is `swing` * sin(`rate` * metres travelled + `turn`) radians, or `rate` * metres where it
+    `spins`.
     """
 
     patch: Patch
@@ -31,7 +52,9 @@ class Body:
 
     def pose(self, travelled: float) -> Matrix:
         """object_from_body after so many metres."""
-        angle = self.rate * travelled if self.spins else self.swing * np.sin(self.rate * travelled + self.turn)
+        angle = (
+            self.rate * travelled if self.spins else self.swing * np.sin(self.rate * travelled + self.turn)
+        )
         cosine, sine = np.cos(angle), np.sin(angle)
         rotation = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
         pivot = np.array(self.pivot)
@@ -69,7 +92,10 @@ def pedestrian(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float,
     rate = 2 * np.pi / 1.45
     bodies = [Body(labelled(merged(trunk), CLASS["person"]))]
     for side in (-1.0, 1.0):
-        leg = [_limb(side * 0.1, 0.0, (0.04, 0.88), 0.19, trousers), box((side * 0.1, 0.05), (0.11, 0.27), (0.0, 0.09), shoe)]
+        leg = [
+            _limb(side * 0.1, 0.0, (0.04, 0.88), 0.19, trousers),
+            box((side * 0.1, 0.05), (0.11, 0.27), (0.0, 0.09), shoe),
+        ]
         arm = _limb(side * 0.28, 0.0, (0.8, 1.4), 0.13, shirt)
         turn = start + (np.pi if side > 0 else 0.0)
         bodies.append(Body(labelled(merged(leg), CLASS["person"]), (0.0, -0.86, 0.0), 0.5, rate, turn))
@@ -81,11 +107,25 @@ def cyclist(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float, fl
     """A person on a bicycle whose wheels and legs turn, and (width, height, length)."""
     phase = float(rng.uniform(0, 900))
     frame = Coat(PLAIN, pick(rng, SHIRTS))
-    shirt, trousers = Coat(CLOTH, pick(rng, SHIRTS), pick(rng, SHIRTS), phase), Coat(CLOTH, pick(rng, TROUSERS), None, phase)
-    hip, shoulder = np.array([[-0.16, -0.95, -0.32], [0.16, -0.95, -0.32]]), np.array([[-0.21, -1.45, 0.08], [0.21, -1.45, 0.08]])
+    shirt, trousers = (
+        Coat(CLOTH, pick(rng, SHIRTS), pick(rng, SHIRTS), phase),
+        Coat(CLOTH, pick(rng, TROUSERS), None, phase),
+    )
+    hip, shoulder = (
+        np.array([[-0.16, -0.95, -0.32], [0.16, -0.95, -0.32]]),
+        np.array([[-0.21, -1.45, 0.08], [0.21, -1.45, 0.08]]),
+    )
     trunk = [
         _slab(hip, shoulder, 0.22, shirt),
-        *[_slab(shoulder[k : k + 1] + np.array([[-0.05, 0, 0], [0.05, 0, 0]]), np.array([[-0.05, -1.0, 0.48], [0.05, -1.0, 0.48]]) + shoulder[k] * [1, 0, 0], 0.1, shirt) for k in (0, 1)],
+        *[
+            _slab(
+                shoulder[k : k + 1] + np.array([[-0.05, 0, 0], [0.05, 0, 0]]),
+                np.array([[-0.05, -1.0, 0.48], [0.05, -1.0, 0.48]]) + shoulder[k] * [1, 0, 0],
+                0.1,
+                shirt,
+            )
+            for k in (0, 1)
+        ],
         *_head(1.62, 0.2, rng),
         box((0.0, 0.0), (0.05, 1.0), (0.5, 0.56), frame),
         box((0.0, 0.45), (0.05, 0.06), (0.34, 1.02), frame),
@@ -94,10 +134,19 @@ def cyclist(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float, fl
     ]
     bodies = [Body(labelled(merged(trunk), CLASS["cyclist"]))]
     for z in (-0.52, 0.52):
-        bodies.append(Body(labelled(_wheel(z), CLASS["cyclist"]), (0.0, -0.34, z), rate=-1 / 0.34, spins=True))
+        bodies.append(
+            Body(labelled(_wheel(z), CLASS["cyclist"]), (0.0, -0.34, z), rate=-1 / 0.34, spins=True)
+        )
     for side in (-1.0, 1.0):
-        leg = _slab(np.array([[-0.08, -0.93, -0.28], [0.08, -0.93, -0.28]]) + [side * 0.12, 0, 0], np.array([[-0.06, -0.2, -0.02], [0.06, -0.2, -0.02]]) + [side * 0.12, 0, 0], 0.15, trousers)
-        bodies.append(Body(labelled(leg, CLASS["cyclist"]), (0.0, -0.93, -0.28), 0.3, 1.3, np.pi / 2 * (1 + side)))
+        leg = _slab(
+            np.array([[-0.08, -0.93, -0.28], [0.08, -0.93, -0.28]]) + [side * 0.12, 0, 0],
+            np.array([[-0.06, -0.2, -0.02], [0.06, -0.2, -0.02]]) + [side * 0.12, 0, 0],
+            0.15,
+            trousers,
+        )
+        bodies.append(
+            Body(labelled(leg, CLASS["cyclist"]), (0.0, -0.93, -0.28), 0.3, 1.3, np.pi / 2 * (1 + side))
+        )
     return tuple(bodies), (0.55, 1.77, 1.75)
 
 
@@ -107,14 +156,17 @@ def _wheel(z: float) -> Patch:
     steel = Coat(PLAIN, (0.7, 0.7, 0.72))
     center = np.array([0.0, -0.34, z])
     rim = cylinder(center, 0.34, 0.05, "x", tire, 12)
-    spokes = [box((0.0, z), (0.06, 0.5), (0.31, 0.37), steel), box((0.0, z), (0.06, 0.06), (0.09, 0.59), steel)]
+    spokes = [
+        box((0.0, z), (0.06, 0.5), (0.31, 0.37), steel),
+        box((0.0, z), (0.06, 0.06), (0.09, 0.59), steel),
+    ]
     return merged([rim, *spokes])
 
 
-def _slab(low: Float[np.ndarray, "2 3"], high: Float[np.ndarray, "2 3"], thickness: float, coat: Coat) -> Patch:
+def _slab(
+    low: Float[np.ndarray, "2 3"], high: Float[np.ndarray, "2 3"], thickness: float, coat: Coat
+) -> Patch:
     """A leaning board between two horizontal edges along x."""
-    from kinedepth.data.synthetic.shapes import hexahedron
-
     shift = np.array([0.0, 0.0, thickness / 2])
     bottom = np.stack([low[0] - shift, low[1] - shift, low[1] + shift, low[0] + shift])
     top = np.stack([high[0] - shift, high[1] - shift, high[1] + shift, high[0] + shift])

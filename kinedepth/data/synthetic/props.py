@@ -1,4 +1,4 @@
-"""What lines a street: houses, trees, hedges, fences, lamps, signs. Fronts face local -x, towards the road."""
+"""What lines a street: houses, trees, hedges, fences, lamps, signs; their fronts face local -x."""
 
 import numpy as np
 
@@ -39,7 +39,9 @@ METAL = Coat(PLAIN, (0.42, 0.44, 0.46), (0.34, 0.35, 0.37))
 
 def pick(rng: np.random.Generator, colors: tuple[Color, ...], spread: float = 0.06) -> Color:
     """One of the colors, a little off."""
-    chosen = np.clip(np.array(colors[rng.integers(len(colors))]) + rng.uniform(-spread, spread, 3), 0.02, 0.98)
+    chosen = np.clip(
+        np.array(colors[rng.integers(len(colors))]) + rng.uniform(-spread, spread, 3), 0.02, 0.98
+    )
     return float(chosen[0]), float(chosen[1]), float(chosen[2])
 
 
@@ -53,9 +55,18 @@ def house(rng: np.random.Generator, length: float, depth: float, floors: int) ->
     over = 0.35
     low = (-depth / 2 - over, depth / 2 + over, -length / 2 - over, length / 2 + over)
     if floors > 3 or rng.random() < 0.2:
-        parts.append(box((0.0, 0.0), (depth + 0.5, length + 0.5), (top, top + 0.6), Coat(PLAIN, wall.accent or wall.color)))
+        parts.append(
+            box(
+                (0.0, 0.0),
+                (depth + 0.5, length + 0.5),
+                (top, top + 0.6),
+                Coat(PLAIN, wall.accent or wall.color),
+            )
+        )
     elif rng.random() < 0.6:
-        parts.append(tapered(low, (-0.05, 0.05, low[2], low[3]), (top, top + rng.uniform(0.3, 0.45) * depth), tiles))
+        parts.append(
+            tapered(low, (-0.05, 0.05, low[2], low[3]), (top, top + rng.uniform(0.3, 0.45) * depth), tiles)
+        )
     else:
         inner = max(length / 2 - depth / 2, 0.1)
         parts.append(tapered(low, (-0.05, 0.05, -inner, inner), (top, top + 0.38 * depth), tiles))
@@ -81,7 +92,9 @@ def tree(rng: np.random.Generator) -> Patch:
             levels = (1.2 + 1.5 * level, 3.6 + 1.5 * level)
             parts.append(tapered((-reach, reach, -reach, reach), tip, levels, leaves))
     else:
-        radius, tall = (1.0, 2.4) if form < 0.35 else (float(rng.uniform(1.5, 2.2)), float(rng.uniform(1.4, 2.0)))
+        radius, tall = (
+            (1.0, 2.4) if form < 0.35 else (float(rng.uniform(1.5, 2.2)), float(rng.uniform(1.4, 2.0)))
+        )
         for _ in range(3):
             x, y, z = rng.uniform(-0.55, 0.55, 3) * radius
             center = np.array([x, -height - 0.75 * tall + y, z])
@@ -93,7 +106,10 @@ def bush(rng: np.random.Generator) -> Patch:
     """A round bush."""
     size = float(rng.uniform(0.5, 1.1))
     coat = Coat(LEAVES, pick(rng, GREENS), pick(rng, GREENS), float(rng.uniform(0, 900)))
-    return labelled(blob(np.array([0, -0.5 * size, 0]), (size, size, size), coat, int(rng.integers(5))), CLASS["vegetation"])
+    return labelled(
+        blob(np.array([0, -0.5 * size, 0]), (size, size, size), coat, int(rng.integers(5))),
+        CLASS["vegetation"],
+    )
 
 
 def hedge(rng: np.random.Generator, length: float) -> Patch:
@@ -104,7 +120,11 @@ def hedge(rng: np.random.Generator, length: float) -> Patch:
         size, label = (0.7, float(rng.uniform(0.8, 1.5))), "vegetation"
     elif form < 0.75:
         color = pick(rng, ((0.62, 0.46, 0.3), (0.85, 0.83, 0.78), (0.42, 0.34, 0.28)))
-        coat, size, label = Coat(FENCE, color, (0.3, 0.25, 0.2), phase), (0.1, float(rng.uniform(0.9, 1.4))), "building"
+        coat, size, label = (
+            Coat(FENCE, color, (0.3, 0.25, 0.2), phase),
+            (0.1, float(rng.uniform(0.9, 1.4))),
+            "building",
+        )
     else:
         coat = Coat(ROOF, pick(rng, ((0.62, 0.4, 0.33), (0.66, 0.62, 0.56))), (0.5, 0.46, 0.42), phase)
         size, label = (0.3, float(rng.uniform(0.5, 1.0))), "building"

@@ -17,9 +17,9 @@ from kinedepth.errors import KinedepthError
 class Truth:
     """What is true of one frame. Depth in metres, 0 where there is none (sky).
 
-    `residual` is each point's displacement to the next frame without the camera's share, in the next camera's frame; `scene_flow` the
-    whole displacement (see `truth.py`). `pose` is first_from_camera, `next_from_camera` is None at the last frame, where `scene_flow`
-    holds the residual alone.
+    `residual` is each point's displacement to the next frame without the camera's share, in the next camera's
+    frame; `scene_flow` the whole displacement (see `truth.py`). `pose` is first_from_camera,
+    `next_from_camera` is None at the last frame, where `scene_flow` holds the residual alone.
     """
 
     depth: Float[np.ndarray, "h w"]
@@ -54,7 +54,9 @@ def read_truth(folder: Path | str, index: int) -> Truth:
     """
     path = Path(folder) / "truth" / f"{index:06d}.npz"
     if not path.is_file():
-        raise KinedepthError(f"{path} is missing; is this a drive with truth, and frame {index} one of its frames?")
+        raise KinedepthError(
+            f"{path} is missing; is this a drive with truth, and frame {index} one of its frames?"
+        )
     poses = truth_poses(folder)
     with np.load(path) as maps:
         depth, residual = maps["depth"].astype(np.float32), maps["residual"].astype(np.float32)
@@ -74,7 +76,9 @@ def _camera_flow(
         return np.zeros((*depth.shape, 3), dtype=np.float32)
     camera = json.loads((folder / "intrinsics.json").read_text())
     y, x = np.mgrid[: depth.shape[0], : depth.shape[1]]
-    rays = np.stack([(x - camera["cx"]) / camera["fx"], (y - camera["cy"]) / camera["fy"], np.ones(depth.shape)], -1)
+    rays = np.stack(
+        [(x - camera["cx"]) / camera["fx"], (y - camera["cy"]) / camera["fy"], np.ones(depth.shape)], -1
+    )
     points = rays * depth[..., None]
     flow = points @ (next_from_camera[:3, :3].T - np.eye(3)) + next_from_camera[:3, 3]
     return np.where(depth[..., None] > 0, flow, 0).astype(np.float32)

@@ -30,7 +30,7 @@ class Road:
     def place(
         self, along: Float[np.ndarray, "*n"] | float, offset: Float[np.ndarray, "*n"] | float
     ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
-        """x, z and heading (radians from +z towards +x) of points `offset` metres right of the center line."""
+        """x, z and heading (radians from +z towards +x) of points `offset` metres right of the center."""
         heading = np.interp(along, self.along, self.heading)
         x = np.interp(along, self.along, self.x) + offset * np.cos(heading)
         z = np.interp(along, self.along, self.z) - offset * np.sin(heading)
@@ -39,7 +39,7 @@ class Road:
     def clearance(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
         """Distance in metres of ground points (x, z) from the center line."""
         line = np.stack([self.x[::4], self.z[::4]], -1)
-        return np.linalg.norm(points[:, None] - line[None], axis=-1).min(1)
+        return np.asarray(np.linalg.norm(points[:, None] - line[None], axis=-1).min(1))
 
 
 def make_road(settings: DriveSettings) -> Road:

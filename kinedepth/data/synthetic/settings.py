@@ -21,6 +21,7 @@ CLASSES = (
 )
 """The name of every class id in the truth of a drive."""
 
+
 @dataclass(frozen=True)
 class DriveSettings:
     """One drive through a synthetic street: the same settings always give the same pixels.
@@ -80,7 +81,12 @@ class DriveSettings:
                 raise KinedepthError(f"{name} is a share of the frames; {share} is not between 0 and 1.")
         if self.standstill + self.fast > 1.0:
             raise KinedepthError("standstill and fast together exceed all frames; lower one of them.")
-        lengths = {"fps": self.fps, "camera_height": self.camera_height, "focal": self.focal, "speed": self.speed}
+        lengths = {
+            "fps": self.fps,
+            "camera_height": self.camera_height,
+            "focal": self.focal,
+            "speed": self.speed,
+        }
         for name, length in lengths.items():
             if length <= 0.0:
                 raise KinedepthError(f"{name} must be above zero, not {length}.")

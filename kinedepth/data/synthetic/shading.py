@@ -1,9 +1,9 @@
 """The color that reaches the camera: material, light, shadow on the ground, mirror images, haze, and sky."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from kinedepth.data.synthetic.materials import GROUND, Hits, albedo, sky
+from kinedepth.data.synthetic.materials import GRAINS, GROUND, Colors, Hits, albedo, sky
 from kinedepth.data.synthetic.placing import Matrix
 from kinedepth.data.synthetic.shapes import GLASS, PAINT, PANEL
 from kinedepth.data.synthetic.surfaces import Surfaces
@@ -20,17 +20,13 @@ HORIZON_COLOR = np.array([[0.86], [0.89], [0.92]], dtype=np.float32)
 MIRRORS = {GLASS: 0.35, PAINT: 0.12, PANEL: 0.2}
 """How much of what faces them head-on these materials reflect when they are specular."""
 
-Colors = Float[np.ndarray, "3 n"]
-
 
 def shade(drive: Drive, stage: Stage, rays: Rays, seen: Seen) -> Colors:
     """The color that reaches the camera along every ray, before exposure."""
     color = np.empty((3, len(rays.x)), dtype=np.float32)
     void = np.flatnonzero(seen.row < 0)
     if len(void):
-        east, down, north = rays.some(void).in_world()
-        up = np.arctan2(-down, np.hypot(east, north))
-        color[:, void] = sky(drive.tile, np.arctan2(east, north), up, rays.pixel[0])
+        color[:, void] = sky(drive.tile, rays.some(void).in_world(), rays.pixel[0])
     solid = np.flatnonzero(seen.row >= 0)
     if len(solid):
         chosen = Seen(seen.surfaces, seen.inverse, seen.row[solid], seen.nearness[solid])
@@ -46,11 +42,11 @@ def _surface_color(drive: Drive, stage: Stage, rays: Rays, seen: Seen) -> Colors
     if len(ground):
         x, _, z = rays.some(ground).in_world() * depth[ground] + rays.pose[:3, 3:].astype(np.float32)
         lit = stage.shadows.read(x, z, np.maximum(hits.fu[ground], hits.fv[ground]))
-        light[ground] *= 1 - np.float32(SHADE) * (1 - lit)
+        light[ground] *= 1 - SHADE * (1 - lit)
     color = albedo(drive.tile, hits) * light
     if drive.settings.specular:
         color = _reflected(drive, rays, seen, hits, color)
-    return HORIZON_COLOR + (color - HORIZON_COLOR) * np.exp(depth * np.float32(-1 / HAZE))
+    return np.asarray(HORIZON_COLOR + (color - HORIZON_COLOR) * np.exp(-depth / HAZE))
 
 
 def _hits(rays: Rays, seen: Seen, depth: Values) -> Hits:
@@ -63,11 +59,13 @@ def _hits(rays: Rays, seen: Seen, depth: Values) -> Hits:
         slope = ((gradient @ pose[:3, :3]) + level * seen.inverse).astype(np.float32).T
         a, b, c = (np.ascontiguousarray(part).take(row) for part in slope)
         value = (a * rays.x + b * rays.y + c) * depth
-        by_x, by_y = (a - value * n_x) * np.float32(rays.pixel[0]), (b - value * n_y) * np.float32(rays.pixel[1])
+        by_x, by_y = (a - value * n_x) * rays.pixel[0], (b - value * n_y) * rays.pixel[1]
         found.append((value, np.hypot(by_x, by_y) * depth))
     (u, fu), (v, fv) = found
-    looks = [np.ascontiguousarray(part.T.astype(np.float32))[:, row] for part in (surfaces.color, surfaces.accent)]
-    return Hits(u, v, fu, fv, surfaces.kind.astype(np.int32)[row], *looks, surfaces.phase.astype(np.float32)[row])
+    colors = (surfaces.color, surfaces.accent)
+    color, accent = (np.ascontiguousarray(part.T.astype(np.float32))[:, row] for part in colors)
+    kind, phase = surfaces.kind.astype(np.int32)[row], surfaces.phase.astype(np.float32)[row]
+    return Hits(u, v, fu, fv, kind, color, accent, phase)
 
 
 def _side(surfaces: Surfaces, pose: Matrix) -> Float[np.ndarray, " t"]:
@@ -80,23 +78,21 @@ def _light(drive: Drive, surfaces: Surfaces, pose: Matrix) -> Values:
     side = _side(surfaces, pose)
     facing = np.maximum(side * (surfaces.normal @ drive.sun), 0)
     overhead = 0.5 - 0.5 * side * surfaces.normal[:, 1]
-    return (AMBIENT * (0.75 + 0.35 * overhead) + DIRECT * facing).astype(np.float32)
+    return np.asarray(AMBIENT * (0.75 + 0.35 * overhead) + DIRECT * facing, dtype=np.float32)
 
 
 def _reflected(drive: Drive, rays: Rays, seen: Seen, hits: Hits, color: Colors) -> Colors:
     """Mirror images of sky and sun on glass, paint and panels; Fresnel's law after Schlick (1994)."""
-    share = np.zeros(int(hits.kind.max()) + 1, dtype=np.float32)
-    for kind, strength in MIRRORS.items():
-        share[kind : kind + 1] = strength
-    where: Int[np.ndarray, " k"] = np.flatnonzero(share[hits.kind] > 0)
+    share = np.zeros(len(GRAINS), dtype=np.float32)
+    share[list(MIRRORS)] = list(MIRRORS.values())
+    where = np.flatnonzero(share[hits.kind] > 0)
     toward = rays.some(where).in_world()
     toward = toward / np.linalg.norm(toward, axis=0)
-    normal = (seen.surfaces.normal * _side(seen.surfaces, rays.pose)[:, None]).astype(np.float32).T[:, seen.row[where]]
+    outward = seen.surfaces.normal * _side(seen.surfaces, rays.pose)[:, None]
+    normal = outward.astype(np.float32).T[:, seen.row[where]]
     cosine = -(toward * normal).sum(0)
     mirrored = toward + 2 * cosine * normal
-    up = np.arctan2(-mirrored[1], np.hypot(mirrored[0], mirrored[2]))
-    seen_there = sky(drive.tile, np.arctan2(mirrored[0], mirrored[2]), up, 4 * rays.pixel[0])
-    seen_there *= np.clip(np.float32(1) + 6 * up, np.float32(0.35), 1)
+    seen_there = sky(drive.tile, mirrored, 4 * rays.pixel[0]) * np.clip(1 - 6 * mirrored[1], 0.35, 1)
     sun = np.clip(drive.sun.astype(np.float32) @ mirrored, 0, 1) ** 80
     base = share[hits.kind[where]]
     mix = base + (1 - base) * np.clip(1 - cosine, 0, 1) ** 5

@@ -12,19 +12,19 @@ from kinedepth.data.synthetic.traffic import Mover
 
 CELL = 0.25
 AROUND = 55.0
-"""Metres beyond the path that the shadows of the street reach; and the side of the square drawn for movers."""
+"""Metres beyond the path that shadows reach; movers cast theirs within as much of the camera."""
 LIFT = 0.16
 """Points tested lie this far above the road, clear of kerb and sidewalk."""
 SOFT = 0.3
 COARSE = 1.6
 """Blur in metres of the shadows seen from near, and of those seen at a distance."""
-MOVING_SHADE = 0.45
-"""Depth of a mover's shadow, that of a house being 1: a shadow that travels is the one thing here that depth, pose and motion do not explain."""
+MOVING_SHADE = 0.35
+"""Depth of a mover's shadow, that of a house being 1. No depth, pose or motion explains how it travels."""
 
 
 @dataclass(frozen=True)
 class ShadowMap:
-    """Share of the sun that reaches the ground, on cells of `CELL` metres whose first center lies at `corner` (x, z)."""
+    """Share of the sun that reaches the ground, by cells of `CELL` metres from `corner` (x, z) on."""
 
     corner: tuple[float, float]
     fine: Float[np.ndarray, "h w"]
@@ -32,10 +32,10 @@ class ShadowMap:
 
     def read(self, x: Values, z: Values, span: Values) -> Values:
         """Share of the sun at ground points, averaged over about `span` metres; all of it beyond the map."""
-        column = (x - np.float32(self.corner[0])) * np.float32(1 / CELL)
-        row = (z - np.float32(self.corner[1])) * np.float32(1 / CELL)
+        column = (x - self.corner[0]) * (1 / CELL)
+        row = (z - self.corner[1]) * (1 / CELL)
         near, far = bilinear(self.fine, column, row), bilinear(self.coarse, column, row)
-        return near + (far - near) * np.clip(span * np.float32(1.2) - np.float32(0.2), 0, 1)
+        return np.asarray(near + (far - near) * np.clip(span * 1.2 - 0.2, 0, 1))
 
     def around(self, x: float, z: float) -> "ShadowMap":
         """The part within `AROUND` metres of a place along both axes."""
@@ -47,7 +47,9 @@ class ShadowMap:
         return ShadowMap(corner, self.fine[part], self.coarse[part])
 
 
-def street_shadows(street: EmbreeScene, sun: Float[np.ndarray, " 3"], path: Float[np.ndarray, "n 2"]) -> ShadowMap:
+def street_shadows(
+    street: EmbreeScene, sun: Float[np.ndarray, " 3"], path: Float[np.ndarray, "n 2"]
+) -> ShadowMap:
     """Traces the shadows of everything still around the camera's path; `sun` points to it."""
     low = np.floor(path.min(0)) - AROUND
     columns, rows = (np.ceil((path.max(0) + AROUND - low) / CELL)).astype(int)
@@ -56,7 +58,9 @@ def street_shadows(street: EmbreeScene, sun: Float[np.ndarray, " 3"], path: Floa
     for row in range(rows):
         z = low[1] + CELL * row
         beside = path[np.abs(path[:, 1] - z) <= AROUND, 0]
-        where = np.flatnonzero((x > beside.min(initial=np.inf) - AROUND) & (x < beside.max(initial=-np.inf) + AROUND))
+        where = np.flatnonzero(
+            (x > beside.min(initial=np.inf) - AROUND) & (x < beside.max(initial=-np.inf) + AROUND)
+        )
         if len(where):
             origins = np.stack([x[where], np.full(len(where), -LIFT), np.full(len(where), z)], -1)
             directions = np.tile(sun.astype(np.float32), (len(where), 1))
@@ -64,7 +68,9 @@ def street_shadows(street: EmbreeScene, sun: Float[np.ndarray, " 3"], path: Floa
     return ShadowMap((float(low[0]), float(low[1])), _blurred(lit, SOFT), _blurred(lit, COARSE))
 
 
-def with_movers(still: ShadowMap, movers: list[tuple[Mover, Float[np.ndarray, "4 4"]]], sun: Float[np.ndarray, " 3"]) -> ShadowMap:
+def with_movers(
+    still: ShadowMap, movers: list[tuple[Mover, Float[np.ndarray, "4 4"]]], sun: Float[np.ndarray, " 3"]
+) -> ShadowMap:
     """The map darkened under and behind movers that stand at the given poses; its rim stays lit."""
     shade = np.zeros(still.fine.shape, dtype=np.uint8)
     for mover, pose in movers:
@@ -72,14 +78,16 @@ def with_movers(still: ShadowMap, movers: list[tuple[Mover, Float[np.ndarray, "4
         if (outline > -1e3).all() and (outline < 1e4).all():
             hull = cv2.convexHull(np.round(outline * 16).astype(np.int32))
             cv2.fillConvexPoly(shade, hull, 255, cv2.LINE_AA, 4)
-    lit = 1 - shade.astype(np.float32) * np.float32(MOVING_SHADE / 255)
+    lit = 1 - shade.astype(np.float32) * (MOVING_SHADE / 255)
     fine, coarse = still.fine * _blurred(lit, SOFT), still.coarse * _blurred(lit, COARSE)
     for part in (fine, coarse):
         part[[0, -1]], part[:, [0, -1]] = 1, 1
     return ShadowMap(still.corner, fine, coarse)
 
 
-def _outline(mover: Mover, pose: Float[np.ndarray, "4 4"], sun: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "8 2"]:
+def _outline(
+    mover: Mover, pose: Float[np.ndarray, "4 4"], sun: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "8 2"]:
     """Footprint of a mover and the same thrown away from the sun, as (x, z)."""
     width, height, length = mover.size
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * 0.5 * np.array([width, length])

@@ -21,7 +21,7 @@ ROAD, ASPHALT, SIDEWALK, TERRAIN, PLAIN, FACADE, ROOF, GLASS, PANEL, PAINT, LEAV
 
 @dataclass(frozen=True)
 class Coat:
-    """How a solid looks: kind of material, two colors in [0, 1] and the phase that tells its texture from its neighbor's."""
+    """How a solid looks: material, two colors in [0, 1], and the phase that sets its texture apart."""
 
     kind: int
     color: Color
@@ -43,7 +43,9 @@ class Patch:
     instance: Int[np.ndarray, " t"]
 
 
-def patch(corners: Float[np.ndarray, "t 3 3"], uv: Float[np.ndarray, "t 3 2"], coat: Coat, label: int = 0) -> Patch:
+def patch(
+    corners: Float[np.ndarray, "t 3 3"], uv: Float[np.ndarray, "t 3 2"], coat: Coat, label: int = 0
+) -> Patch:
     """Triangles in one coat, belonging to no instance."""
     count = len(corners)
     accent = coat.color if coat.accent is None else coat.accent
@@ -77,7 +79,7 @@ def labelled(part: Patch, label: int, instance: int = 0) -> Patch:
 
 
 def box_texture(corners: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3 2"]:
-    """Texture coordinates seen along each triangle's dominant axis: on walls v is the height above the ground."""
+    """Texture coordinates seen along each triangle's dominant axis; on walls v is the height above ground."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     axis = np.abs(normal * np.array([1.0, 0.8, 1.0])).argmax(1)
     x, height, z = corners[..., 0], -corners[..., 1], corners[..., 2]
@@ -103,17 +105,22 @@ def hexahedron(bottom: Float[np.ndarray, "4 3"], top: Float[np.ndarray, "4 3"], 
     return patch(corners, box_texture(corners), coat)
 
 
-def tapered(low: tuple[float, ...], high: tuple[float, ...], heights: tuple[float, float], coat: Coat) -> Patch:
+def tapered(
+    low: tuple[float, ...], high: tuple[float, ...], heights: tuple[float, float], coat: Coat
+) -> Patch:
     """A block between two levels; `low` and `high` are (x0, x1, z0, z1) at the two heights above ground."""
-
-    def ring(extent: tuple[float, ...], height: float) -> Float[np.ndarray, "4 3"]:
-        x0, x1, z0, z1 = extent
-        return np.array([[x0, -height, z0], [x1, -height, z0], [x1, -height, z1], [x0, -height, z1]])
-
-    return hexahedron(ring(low, heights[0]), ring(high, heights[1]), coat)
+    return hexahedron(_ring(low, heights[0]), _ring(high, heights[1]), coat)
 
 
-def box(center: tuple[float, float], extent: tuple[float, float], heights: tuple[float, float], coat: Coat) -> Patch:
+def _ring(extent: tuple[float, ...], height: float) -> Float[np.ndarray, "4 3"]:
+    """The corners of a level rectangle, one after the other."""
+    x0, x1, z0, z1 = extent
+    return np.array([[x0, -height, z0], [x1, -height, z0], [x1, -height, z1], [x0, -height, z1]])
+
+
+def box(
+    center: tuple[float, float], extent: tuple[float, float], heights: tuple[float, float], coat: Coat
+) -> Patch:
     """An upright block: (x, z) of its middle, (width, length), lower and upper height above ground."""
     (x, z), (width, length) = center, extent
     sides = (x - width / 2, x + width / 2, z - length / 2, z + length / 2)
@@ -122,15 +129,18 @@ def box(center: tuple[float, float], extent: tuple[float, float], heights: tuple
 
 @cache
 def _unit(name: str, variant: int) -> Float[np.ndarray, "t 3 3"]:
-    """Corners of a template of about unit size around the origin; variants of a blob differ in their dents."""
+    """Corners of a template of about unit size around the origin; blobs differ in their dents."""
     if name == "cylinder":
         return np.asarray(trimesh.creation.cylinder(radius=1.0, height=1.0, sections=variant).triangles)
     mesh = trimesh.creation.icosphere(subdivisions=1)
     dents = np.random.default_rng(variant).uniform(0.72, 1.12, len(mesh.vertices))
-    return np.asarray(mesh.vertices * dents[:, None])[mesh.faces]
+    vertices = np.asarray(mesh.vertices * dents[:, None])
+    return np.asarray(vertices[np.asarray(mesh.faces)])
 
 
-def cylinder(center: Float[np.ndarray, " 3"], radius: float, length: float, axis: str, coat: Coat, sections: int = 8) -> Patch:
+def cylinder(
+    center: Float[np.ndarray, " 3"], radius: float, length: float, axis: str, coat: Coat, sections: int = 8
+) -> Patch:
     """A cylinder around its center along "x", "y" or "z"."""
     unit = _unit("cylinder", sections) * np.array([radius, radius, length])
     turned = {"x": unit[..., [2, 0, 1]], "y": unit[..., [1, 2, 0]], "z": unit}[axis]
@@ -138,7 +148,17 @@ def cylinder(center: Float[np.ndarray, " 3"], radius: float, length: float, axis
     return patch(corners, solid_texture(corners), coat)
 
 
-def blob(center: Float[np.ndarray, " 3"], radii: tuple[float, float, float], coat: Coat, variant: int = 0) -> Patch:
+def disc(center: Float[np.ndarray, " 3"], radius: float, coat: Coat, sections: int = 8) -> Patch:
+    """A flat polygon across the x axis."""
+    angles = np.arange(sections) * 2 * np.pi / sections
+    rim = np.stack([np.zeros(sections), np.sin(angles), np.cos(angles)], -1) * radius + center
+    corners = np.stack([np.repeat(rim[:1], sections - 2, 0), rim[1:-1], rim[2:]], 1)
+    return patch(corners, box_texture(corners), coat)
+
+
+def blob(
+    center: Float[np.ndarray, " 3"], radii: tuple[float, float, float], coat: Coat, variant: int = 0
+) -> Patch:
     """A dented ball: a tree's crown, a bush, a head."""
     corners = _unit("blob", variant) * np.array(radii) + center
     return patch(corners, solid_texture(corners), coat)

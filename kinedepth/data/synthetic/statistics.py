@@ -1,6 +1,7 @@
-"""What a drive is like, measured on its own truth: motion, texture, movers, and whether pictures and truth agree."""
+"""What a drive is like, by its own truth: motion, texture, movers, and whether pictures and truth agree."""
 
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Bool, Float
 from kinedepth.data.synthetic.frame import Frame, render
 from kinedepth.data.synthetic.settings import intrinsics_of
 from kinedepth.data.synthetic.tracing import Rays, look
-from kinedepth.data.synthetic.truth import boxes, moved_points, moving_mask
+from kinedepth.data.synthetic.truth import moved_points, moving_mask
 from kinedepth.data.synthetic.world import Drive
 
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -17,32 +18,33 @@ TARGETS = {"textured": 0.60, "moving": 0.05, "ego_speed": 0.30, "warp_error": 2.
 """What a drive has to reach; the warp error, in 1/255, is to stay below."""
 
 
-def statistics(drive: Drive, frames: int | None = None) -> dict[str, float]:
-    """Measures the first `frames` frames (all if None).
+def measure(drive: Drive, indices: Sequence[int] | None = None) -> dict[str, float]:
+    """Measures the frames of the given indices, the first hundred if None.
 
-    `flow_p50` and its like: percentiles of static flow in pixels a frame. `textured`: share of pixels with an image gradient above 2/255.
-    `moving`: share of pixels on movers. `ego_speed`: share of frames that show a vehicle at the camera's own velocity. `cut_below`: share of
-    frames with an object cut by the lower edge. `standing`: share of frames at a standstill. `warp_error`: mean absolute difference
-    in 1/255 over the pixels visible in both, when the next frame is warped to this one by true depth, pose and motion.
-    `frames_per_second`: rendered per second of this processor.
+    `flow_p50` and its like: percentiles of static flow in pixels a frame. `textured`: share of pixels with an image
+    gradient above 2/255. `moving`: share of pixels on movers. `ego_speed`: share of frames that show a vehicle at the
+    camera's own velocity. `cut_below`: share of frames with an object cut by the lower edge. `standing`: share of
+    frames at a standstill. `warp_error`: mean absolute difference in 1/255 over the pixels visible in both, when the
+    next frame is warped to this one by true depth, pose and motion. `frames_per_second`: rendered per second of one
+    processor.
     """
-    count = min(frames or drive.frames, drive.frames)
+    chosen = range(min(100, drive.frames)) if indices is None else indices
     started = time.process_time()
-    pictures = [render(drive, index) for index in range(count)]
+    frames = [render(drive, index) for index in chosen]
     elapsed = time.process_time() - started
-    flows = [static_flow(drive, frame) for frame in pictures]
-    errors = [warp_error(drive, now, then) for now, then in zip(pictures, pictures[1:], strict=False)]
-    steps = np.diff(drive.journey.along)[:count]
-    result = {f"flow_p{share}": float(np.percentile(np.concatenate(flows), share)) for share in PERCENTILES}
-    return result | {
-        "textured": float(np.mean([textured(frame).mean() for frame in pictures])),
-        "moving": float(np.mean([moving_mask(drive, frame).mean() for frame in pictures])),
-        "ego_speed": float(np.mean([_shows_ego_speed(drive, frame) for frame in pictures])),
-        "cut_below": float(np.mean([_cut_below(frame) for frame in pictures])),
-        "standing": float(np.mean(steps < 1e-6)),
-        "warp_error": float(np.mean(errors)) if errors else 0.0,
-        "frames_per_second": count / max(elapsed, 1e-9),
+    flows = np.concatenate([static_flow(drive, frame) for frame in frames])
+    pairs = [(frame, render(drive, frame.index + 1)) for frame in frames if frame.index + 1 < drive.frames]
+    shares = {
+        "textured": [textured(frame).mean() for frame in frames],
+        "moving": [moving_mask(drive, frame).mean() for frame in frames],
+        "ego_speed": [shows_ego_speed(drive, frame) for frame in frames],
+        "cut_below": [(frame.instances[-1] > 0).any() for frame in frames],
+        "standing": [camera_step(drive, frame.index) < 1e-6 for frame in frames],
+        "warp_error": [warp_error(drive, now, then) for now, then in pairs],
     }
+    result = {f"flow_p{share}": float(np.percentile(flows, share)) for share in PERCENTILES}
+    result |= {name: float(np.mean(values)) for name, values in shares.items() if values}
+    return result | {"frames_per_second": len(frames) / max(elapsed, 1e-9)}
 
 
 def table(measured: dict[str, float]) -> str:
@@ -72,7 +74,7 @@ def static_flow(drive: Drive, frame: Frame) -> Float[np.ndarray, " k"]:
 
 
 def warp_error(drive: Drive, target: Frame, source: Frame) -> float:
-    """Mean absolute difference in 1/255 of the target and the source read where truth says, over pixels visible in both.
+    """Mean absolute difference in 1/255 of a target and its source read where truth says, where both see it.
 
     Visible is decided by a ray from the source's camera to the very point. Exposure is undone first.
     """
@@ -89,7 +91,7 @@ def warp_error(drive: Drive, target: Frame, source: Frame) -> float:
     visible = where[np.abs(seen.nearness * depth - 1) < 0.01]
     at = pixels[:, visible].astype(np.float32)[:, None]
     picture = source.image.astype(np.float32) / source.gain
-    read = np.concatenate([cv2.remap(picture, *part, cv2.INTER_LINEAR)[0] for part in _chunks(at)])
+    read = np.concatenate([cv2.remap(picture, x, y, cv2.INTER_LINEAR)[0] for x, y in _chunks(at)])
     return float(np.abs(read - target.image.reshape(-1, 3)[visible] / target.gain).mean())
 
 
@@ -106,20 +108,21 @@ def _pixels(drive: Drive, frame: Frame) -> tuple[Float[np.ndarray, "2 n"], Bool[
     return np.stack([fx * x / safe + cx, fy * y / safe + cy]), ahead
 
 
-def _shows_ego_speed(drive: Drive, frame: Frame) -> bool:
-    """Whether a vehicle of at least 20 pixels moves with the camera, which itself moves."""
-    eye = drive.camera_pose(frame.index + 1)[:3, 3] - drive.camera_pose(frame.index)[:3, 3]
-    speed = float(np.linalg.norm(eye[[0, 2]]))
-    if speed < 0.05:
-        return False
-    for instance in boxes(frame.instances):
-        poses = drive.movers[instance - 1].poses
-        step = poses[frame.index + 1, [0, 2], 3] - poses[frame.index, [0, 2], 3]
-        large = (frame.instances == instance).sum() >= 20
-        if large and np.linalg.norm(step) > 0 and np.linalg.norm(step - eye[[0, 2]]) < 0.2 * speed:
-            return True
-    return False
+def camera_step(drive: Drive, index: int) -> float:
+    """Metres that the camera travels over ground from a frame to the next."""
+    step = drive.camera_pose(index + 1)[:3, 3] - drive.camera_pose(index)[:3, 3]
+    return float(np.linalg.norm(step[[0, 2]]))
 
 
-def _cut_below(frame: Frame) -> bool:
-    return bool((frame.instances[-1] > 0).any())
+def shows_ego_speed(drive: Drive, frame: Frame) -> bool:
+    """Whether a vehicle of at least 20 pixels moves with the camera, which itself moves.
+
+    Their steps over ground differ by less than a fifth of the camera's.
+    """
+    eye = drive.camera_pose(frame.index + 1)[[0, 2], 3] - drive.camera_pose(frame.index)[[0, 2], 3]
+    limit = 0.2 * float(np.linalg.norm(eye))
+    instances, counts = np.unique(frame.instances, return_counts=True)
+    large = instances[(counts >= 20) & (instances > 0)]
+    poses = [drive.movers[instance - 1].poses[:, [0, 2], 3] for instance in large]
+    steps = [place[frame.index + 1] - place[frame.index] for place in poses]
+    return any(np.linalg.norm(step - eye) < limit for step in steps)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from kinedepth.data.synthetic.ground import GAP, SIDEWALK_HEIGHT, ground, near_crossing
+from kinedepth.data.synthetic.placing import Matrix, planar_pose
 from kinedepth.data.synthetic.props import bush, hedge, house, lamp, sign, tree
 from kinedepth.data.synthetic.road import ARM, EDGE, KERB, Road
-from kinedepth.data.synthetic.placing import Matrix, planar_pose
 from kinedepth.data.synthetic.shapes import Patch, moved
 
 
@@ -30,7 +30,7 @@ class Plots:
         self._circles = np.concatenate([self._circles, circles])
         return True
 
-    def _on_arm(self, circles: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, " k"]:
+    def _on_arm(self, circles: Float[np.ndarray, "k 3"]) -> Bool[np.ndarray, " k"]:
         hit = np.zeros(len(circles), dtype=bool)
         for along in self.road.crossings:
             x, z, heading = self.road.place(along, 0.0)
@@ -75,7 +75,10 @@ def _lots(rng: np.random.Generator, road: Road, plots: Plots) -> Iterator[Patch]
             if rng.random() < 0.9 and plots.claim(_circles_of(pose, depth, length), EDGE + 0.2):
                 level = int(np.clip(floors + rng.integers(-1, 2), 1, 4))
                 yield moved(house(rng, length, depth, level), pose)
-                if setback - depth / 2 > EDGE + 1.4 and not near_crossing(road, np.array([along + length / 2]), 14)[0]:
+                if (
+                    setback - depth / 2 > EDGE + 1.4
+                    and not near_crossing(road, np.array([along + length / 2]), 14.0)[0]
+                ):
                     yield moved(hedge(rng, length), facing(road, along + length / 2, side * (EDGE + 0.6)))
             along += length + float(rng.choice([0.3, 2.0, 4.5]))
 
@@ -101,9 +104,12 @@ def _backdrop(rng: np.random.Generator, road: Road, plots: Plots) -> Iterator[Pa
     """Trees, bushes and taller houses behind the first row."""
     count = int((road.along[-1] - road.along[0]) * 0.9)
     for _ in range(count):
-        along, offset = rng.uniform(road.along[0], road.along[-1]), rng.choice([-1, 1]) * rng.uniform(EDGE + 1.2, 90)
+        along, offset = (
+            rng.uniform(road.along[0], road.along[-1]),
+            rng.choice([-1, 1]) * rng.uniform(EDGE + 1.2, 90),
+        )
         pose = facing(road, float(along), float(offset))
-        pose[:3, :3] = planar_pose(0, 0, 0, float(rng.uniform(0, 6.3)))[:3, :3]
+        pose[:3, :3] = planar_pose(0.0, 0.0, 0.0, float(rng.uniform(0, 6.3)))[:3, :3]
         spot = np.array([pose[0, 3], pose[2, 3]])
         kind = rng.random()
         if kind < 0.2 and abs(offset) > 30:

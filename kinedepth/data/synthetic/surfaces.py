@@ -12,9 +12,10 @@ from kinedepth.data.synthetic.shapes import Patch
 
 @dataclass(frozen=True)
 class Surfaces:
-    """For every triangle: normal . P = level; u = across . P + across_at, v = along . P + along_at; its look and labels.
+    """For every triangle: its plane, the affine maps from space to texture, its look and labels.
 
-    `body` numbers the rigid bodies of a drive; 0 is the world.
+    normal . P = level; u = across . P + across_at; v = along . P + along_at, in metres. `body`
+    numbers the rigid bodies of a drive; 0 is the world.
     """
 
     corners: Float[np.ndarray, "t 3 3"]

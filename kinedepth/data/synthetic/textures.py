@@ -1,17 +1,20 @@
 """Band-limited procedural textures: every detail fades before it becomes finer than the pixels.
 
-A surface is textured by (u, v) in metres; `fu`, `fv` say how many metres one pixel spans along each. Noise comes from one periodic
-tile with a ring spectrum, so that a band of frequencies can be faded exactly; marks are box-filtered pulses in closed form.
+A surface is textured by (u, v) in metres; `fu`, `fv` say how many metres one pixel spans along each. Noise
+comes from one periodic tile with a ring spectrum, so that a band of frequencies can be faded exactly; marks
+are box-filtered pulses in closed form.
 """
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 Values = Float[np.ndarray, " n"]
 
 CELLS = 64
 TEXELS = 8 * CELLS
+SHARP = 2.0
+"""Marks are averaged over this many pixel footprints."""
 FADE = 7.0
 """exp(-FADE x^2) of a band stays where x is its frequency in cycles per pixel: 0.64 at 1/4, 0.17 at 1/2."""
 
@@ -32,8 +35,8 @@ def noise_tile(seed: int) -> Float[np.ndarray, "h w"]:
 
 def noise(tile: Float[np.ndarray, "h w"], u: Values, v: Values) -> Values:
     """The tile read at (u, v) in cells, repeating every 64 cells."""
-    x = (u - np.floor(u * np.float32(1 / CELLS)) * CELLS) * np.float32(TEXELS / CELLS)
-    y = (v - np.floor(v * np.float32(1 / CELLS)) * CELLS) * np.float32(TEXELS / CELLS)
+    x = (u - np.floor(u / CELLS) * CELLS) * (TEXELS / CELLS)
+    y = (v - np.floor(v / CELLS) * CELLS) * (TEXELS / CELLS)
     return bilinear(tile, x, y)
 
 
@@ -49,8 +52,8 @@ def bilinear(picture: Float[np.ndarray, "h w"], x: Values, y: Values) -> Values:
 
 
 def fade(frequency_u: Values | float, frequency_v: Values | float, fu: Values, fv: Values) -> Values:
-    """The share of a band's contrast that pixels of this footprint can carry; frequencies are cycles per metre."""
-    return np.exp(-np.float32(FADE) * ((frequency_u * fu) ** 2 + (frequency_v * fv) ** 2))
+    """The share of a band's contrast that pixels of this footprint can carry; frequencies are per metre."""
+    return np.asarray(np.exp(-FADE * ((frequency_u * fu) ** 2 + (frequency_v * fv) ** 2)))
 
 
 def pulse(value: Values, period: float, half_width: Values | float, footprint: Values) -> Values:
@@ -58,23 +61,23 @@ def pulse(value: Values, period: float, half_width: Values | float, footprint: V
 
     All three lengths share a unit. Where the footprint nears the period the stripes melt into their mean.
     """
-    width = np.maximum(footprint * np.float32(1.6), np.float32(1e-4))
-    distance = np.abs(value - np.round(value * np.float32(1 / period)) * np.float32(period))
-    sharp = np.clip((half_width - distance) / width + np.float32(0.5), 0, 1)
-    melt = np.clip(width * np.float32(2.2 / period) - np.float32(0.4), 0, 1)
-    return sharp + (np.float32(2 / period) * half_width - sharp) * melt
+    width = np.maximum(footprint * SHARP, 1e-4)
+    distance = np.abs(value - np.round(value / period) * period)
+    sharp = np.clip((half_width - distance) / width + 0.5, 0, 1)
+    melt = np.clip(width * (2.2 / period) - 0.4, 0, 1)
+    return np.asarray(sharp + (2 / period * half_width - sharp) * melt)
 
 
 def band(value: Values, low: Values | float, high: Values | float, footprint: Values) -> Values:
     """Coverage in [0, 1] of low < value < high, averaged over the footprint."""
-    inverse = 1 / np.maximum(footprint * np.float32(1.6), np.float32(1e-4))
-    return np.clip((value - low) * inverse + np.float32(0.5), 0, 1) * np.clip(
-        (high - value) * inverse + np.float32(0.5), 0, 1
-    )
+    inverse = 1 / np.maximum(footprint * SHARP, 1e-4)
+    above, below = (value - low) * inverse + 0.5, (high - value) * inverse + 0.5
+    return np.asarray(np.clip(above, 0, 1) * np.clip(below, 0, 1))
 
 
-def hashed(u: Int[np.ndarray, " n"], v: Int[np.ndarray, " n"], phase: Values) -> Values:
-    """A number in [0, 1) for every cell of a grid, another grid for every phase."""
+def hashed(column: Values, row: Values, phase: Values) -> Values:
+    """A number in [0, 1) for every cell (whole numbers) of a grid, another grid for every phase."""
+    u, v = column.astype(np.int64), row.astype(np.int64)
     key = (u * 73856093) ^ (v * 19349663) ^ (phase * 997).astype(np.int64)
     key = (key ^ (key >> 13)) * 1274126177
-    return ((key >> 8) & 1023).astype(np.float32) / np.float32(1024)
+    return np.asarray(((key >> 8) & 1023).astype(np.float32) / 1024)

@@ -95,7 +95,7 @@ def _used(surfaces: Surfaces, met: Int[np.ndarray, " n"]) -> tuple[Surfaces, Int
 def _inverse(surfaces: Surfaces, pose: Matrix) -> Float[np.ndarray, "m 3"]:
     away = surfaces.level - surfaces.normal @ pose[:3, 3]
     away = np.where(np.abs(away) < 1e-7, 1e-7, away)
-    return ((surfaces.normal @ pose[:3, :3]) / away[:, None]).astype(np.float32)
+    return np.asarray((surfaces.normal @ pose[:3, :3]) / away[:, None], dtype=np.float32)
 
 
 def _nearness(inverse: Float[np.ndarray, "m 3"], row: Int[np.ndarray, " n"], rays: Rays) -> Values:
@@ -103,4 +103,4 @@ def _nearness(inverse: Float[np.ndarray, "m 3"], row: Int[np.ndarray, " n"], ray
         return np.zeros(len(row), dtype=np.float32)
     columns = np.ascontiguousarray(inverse.T)
     value = columns[0].take(row) * rays.x + columns[1].take(row) * rays.y + columns[2].take(row)
-    return np.where(row >= 0, value, np.float32(0))
+    return np.where(row >= 0, value, 0)

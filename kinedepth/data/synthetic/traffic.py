@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kinedepth.data.synthetic.ground import CLASS, GAP, SIDEWALK_HEIGHT, near_crossing
+from kinedepth.data.synthetic.ground import GAP, SIDEWALK_HEIGHT, near_crossing
 from kinedepth.data.synthetic.journey import Journey
 from kinedepth.data.synthetic.people import Body, cyclist, pedestrian
-from kinedepth.data.synthetic.road import ARM, EDGE, KERB, LANE, Road
 from kinedepth.data.synthetic.placing import planar_poses
+from kinedepth.data.synthetic.road import ARM, EDGE, KERB, LANE, Road
 from kinedepth.data.synthetic.settings import DriveSettings
 from kinedepth.data.synthetic.shapes import Patch
 from kinedepth.data.synthetic.vehicles import bus, car, truck, van
@@ -23,7 +23,7 @@ Times = Float[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class Mover:
-    """Something with an identity: its bodies, (width, height, length) in metres and world_from_object at every frame."""
+    """Something with an identity: bodies, (width, height, length) in metres, world_from_object by frame."""
 
     label: int
     size: Size
@@ -108,12 +108,19 @@ def _circles(mover: Mover) -> Float[np.ndarray, "n k 3"]:
 
 def _ego_circles(journey: Journey) -> Float[np.ndarray, "n k 3"]:
     poses = journey.poses
-    centers = poses[:, None, [0, 2], 3] + np.array([0.8, -0.9, -2.6])[None, :, None] * poses[:, None, [0, 2], 2]
+    centers = (
+        poses[:, None, [0, 2], 3] + np.array([0.8, -0.9, -2.6])[None, :, None] * poses[:, None, [0, 2], 2]
+    )
     return np.concatenate([centers, np.full((*centers.shape[:2], 1), 1.0)], -1)
 
 
 def _mover(
-    made: tuple[Patch | tuple[Body, ...], Size], road: Road, along: Times, offset: Times, heading: float, height: float = 0.0
+    made: tuple[Patch | tuple[Body, ...], Size],
+    road: Road,
+    along: Times,
+    offset: Times,
+    heading: float,
+    height: float = 0.0,
 ) -> Mover:
     """A mover at (along, offset) of the road at every frame; `heading` radians is added to the road's own."""
     shape, size = made
@@ -146,7 +153,9 @@ def _parked(rng: np.random.Generator, road: Road, count: int) -> Iterator[Mover]
 class _Plan:
     """The moving traffic of one drive, group by group."""
 
-    def __init__(self, rng: np.random.Generator, settings: DriveSettings, road: Road, journey: Journey) -> None:
+    def __init__(
+        self, rng: np.random.Generator, settings: DriveSettings, road: Road, journey: Journey
+    ) -> None:
         self.rng, self.settings, self.road, self.journey = rng, settings, road, journey
         self.times = np.arange(settings.frames + 1) / settings.fps
         self.reach = (float(journey.along[0]) - 10, float(journey.along[-1]) + 130)
@@ -176,7 +185,15 @@ class _Plan:
         start = self.reach[0]
         while start < self.reach[1] + speed * self.times[-1]:
             kind = rng.random()
-            made = bus(rng) if kind < 0.08 else truck(rng) if kind < 0.22 else van(rng) if kind < 0.32 else car(rng)
+            made = (
+                bus(rng)
+                if kind < 0.08
+                else truck(rng)
+                if kind < 0.22
+                else van(rng)
+                if kind < 0.32
+                else car(rng)
+            )
             yield _mover(made, self.road, *self._lane(start - speed * self.times, -LANE), np.pi)
             close = rng.random() < 0.4
             start += made[1][2] / 2 + 4 + float(rng.uniform(2, 4) if close else rng.uniform(10, 38))
@@ -224,7 +241,9 @@ class _Plan:
             direction = float(self.rng.choice([-1.0, 1.0]))
             aside = LANE + direction * 1.4 * (self.times - moment)
             aside = np.clip(aside, -KERB + 0.3, KERB - 0.3)
-            yield _mover(pedestrian(self.rng), self.road, np.full(len(aside), place), aside, direction * np.pi / 2)
+            yield _mover(
+                pedestrian(self.rng), self.road, np.full(len(aside), place), aside, direction * np.pi / 2
+            )
 
     def _starts(self, speed: float, spacing: float) -> Iterator[float]:
         """Places at the first frame of a stream that the camera meets."""

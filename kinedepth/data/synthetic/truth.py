@@ -1,15 +1,17 @@
 """What is true between frames: motion of bodies, scene flow, moving mask, boxes.
 
-Displacements are to the next frame. A point seen at X in camera i lies at X' in camera i+1 after its own body's motion. Then
+Displacements are to the next frame. A point seen at X in camera i lies at X' in camera i+1 after its own
+body's motion. Then
 
     scene_flow = X' - X                    in metres, each point in the coordinates of its own camera
-    residual   = X' - next_from_camera X   what remains when the camera's motion is taken out: 0 where nothing moves
+    residual   = X' - next_from_camera X   what remains without the camera's motion: 0 where nothing moves
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import find_objects
 
 from kinedepth.data.synthetic.frame import Frame
 from kinedepth.data.synthetic.placing import Matrix
@@ -28,41 +30,42 @@ def points(drive: Drive, frame: Frame) -> Float[np.ndarray, "3 n"]:
     return np.stack([rays.x * depth, rays.y * depth, depth])
 
 
-def other_from_camera(drive: Drive, index: int, other: int) -> Matrix:
+def other_from_camera(drive: Drive, frame: Frame, other: int) -> Matrix:
     """Takes points from the camera of one frame to that of another, if nothing moves."""
-    return np.linalg.inv(drive.camera_pose(other)) @ drive.camera_pose(index)
-
-
-def moved_points(drive: Drive, frame: Frame, other: int) -> Float[np.ndarray, "3 n"]:
-    """Where what every pixel sees is at another frame, each point carried by its own body; in the other camera's frame."""
-    then, now = drive.body_poses(other), drive.body_poses(frame.index)
-    carry = np.linalg.inv(drive.camera_pose(other)) @ then @ np.linalg.inv(now) @ drive.camera_pose(frame.index)
-    seen, bodies = points(drive, frame), frame.bodies.ravel()
-    result = carry[0, :3, :3] @ seen + carry[0, :3, 3:]
-    for body in np.unique(bodies[bodies > 0]):
-        where = np.flatnonzero(bodies == body)
-        result[:, where] = carry[body, :3, :3] @ seen[:, where] + carry[body, :3, 3:]
-    return result
+    return np.asarray(np.linalg.inv(drive.camera_pose(other, right=frame.right)) @ frame.pose)
 
 
 def residual_motion(drive: Drive, frame: Frame, other: int) -> Float[np.ndarray, "h w 3"]:
     """X' - other_from_camera X in metres: zero where nothing moves and in the sky."""
-    carry = other_from_camera(drive, frame.index, other)
-    still = carry[:3, :3] @ points(drive, frame) + carry[:3, 3:]
-    residual = moved_points(drive, frame, other) - still
-    residual[:, frame.bodies.ravel() == 0] = 0
-    return residual.T.reshape(*frame.depth.shape, 3).astype(np.float32)
+    other_from_world = np.linalg.inv(drive.camera_pose(other, right=frame.right))
+    bodies = np.flatnonzero(np.bincount(frame.bodies.ravel(), minlength=1))
+    motion = drive.body_poses(other, bodies) @ np.linalg.inv(drive.body_poses(frame.index, bodies))
+    beyond = other_from_world @ (motion - np.eye(4)) @ frame.pose
+    moving = np.flatnonzero(frame.bodies.ravel() > 0)
+    of_body, seen = frame.bodies.ravel()[moving], points(drive, frame)[:, moving]
+    residual = np.zeros((frame.depth.size, 3), dtype=np.float32)
+    for body, matrix in zip(bodies[bodies > 0], beyond[bodies > 0], strict=True):
+        chosen = np.flatnonzero(of_body == body)
+        residual[moving[chosen]] = (matrix[:3, :3] @ seen[:, chosen] + matrix[:3, 3:]).T
+    return residual.reshape(*frame.depth.shape, 3)
+
+
+def moved_points(drive: Drive, frame: Frame, other: int) -> Float[np.ndarray, "3 n"]:
+    """What every pixel sees, carried by its own body to another frame; in the other camera's axes."""
+    carry = other_from_camera(drive, frame, other)
+    residual = residual_motion(drive, frame, other).reshape(-1, 3).T
+    return np.asarray(carry[:3, :3] @ points(drive, frame) + carry[:3, 3:] + residual)
 
 
 def scene_flow(drive: Drive, frame: Frame, other: int) -> Float[np.ndarray, "h w 3"]:
     """X' - X in metres, camera motion included; zero in the sky."""
     flow = moved_points(drive, frame, other) - points(drive, frame)
     flow[:, frame.depth.ravel() == 0] = 0
-    return flow.T.reshape(*frame.depth.shape, 3).astype(np.float32)
+    return np.asarray(flow.T.reshape(*frame.depth.shape, 3), dtype=np.float32)
 
 
 def moving_instances(drive: Drive, index: int) -> Bool[np.ndarray, " k"]:
-    """For every instance id, whether the object changes its place from this frame to the next; entry 0 is background."""
+    """For every instance id, whether the object changes its place until the next frame; 0 is background."""
     steps = [mover.travelled[index + 1] - mover.travelled[index] for mover in drive.movers]
     return np.array([False] + [bool(step > MOVING) for step in steps])
 
@@ -76,8 +79,9 @@ def moving_mask(drive: Drive, frame: Frame) -> Bool[np.ndarray, "h w"]:
 class ObjectTruth:
     """One object in one frame; every 4x4 is metric and rigid.
 
-    `box` is x0, y0, x1, y1 of its visible pixels (pixel centers, inclusive); `size` is width, height, length in metres. World is the
-    first camera's frame. `motion` takes world points of the object's main body to the next frame; `velocity` is in m/s.
+    `box` is x0, y0, x1, y1 of its visible pixels (pixel centers, inclusive); `size` is width, height, length
+    in metres. World is the first camera's frame. `motion` takes world points of the object's main body to the
+    next frame; `velocity` is in m/s.
     """
 
     instance: int
@@ -93,9 +97,10 @@ class ObjectTruth:
 def boxes(instances: Int[np.ndarray, "h w"]) -> dict[int, tuple[int, int, int, int]]:
     """x0, y0, x1, y1 of the visible pixels of every instance, inclusive."""
     found = {}
-    for instance in np.unique(instances[instances > 0]):
-        rows, columns = np.nonzero(instances == instance)
-        found[int(instance)] = (int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max()))
+    for before, area in enumerate(find_objects(instances)):
+        if area is not None:
+            rows, columns = area
+            found[before + 1] = (columns.start, rows.start, columns.stop - 1, rows.stop - 1)
     return found
 
 
@@ -109,5 +114,7 @@ def objects(drive: Drive, frame: Frame) -> list[ObjectTruth]:
         now, then = (first_from_world @ mover.poses[frame.index + k] for k in (0, 1))
         velocity = (then[:3, 3] - now[:3, 3]) * drive.settings.fps
         label, motion = CLASSES[mover.label], then @ np.linalg.inv(now)
-        found.append(ObjectTruth(instance, label, mover.size, box, now, motion, velocity, bool(moving[instance])))
+        found.append(
+            ObjectTruth(instance, label, mover.size, box, now, motion, velocity, bool(moving[instance]))
+        )
     return found

@@ -14,6 +14,7 @@ from kinedepth.data.synthetic.shapes import (
     Patch,
     box,
     cylinder,
+    disc,
     labelled,
     merged,
     tapered,
@@ -41,8 +42,8 @@ def _wheels(width: float, axles: tuple[float, ...], radius: float) -> list[Patch
     for z in axles:
         for side in (-1.0, 1.0):
             x = side * (width / 2 - 0.1)
-            parts.append(cylinder(np.array([x, -radius, z]), radius, 0.22, "x", RUBBER, 12))
-            parts.append(cylinder(np.array([x + side * 0.02, -radius, z]), 0.55 * radius, 0.22, "x", HUB, 8))
+            parts.append(cylinder(np.array([x, -radius, z]), radius, 0.22, "x", RUBBER, 10))
+            parts.append(disc(np.array([x + side * 0.115, -radius, z]), 0.6 * radius, HUB))
     return parts
 
 
@@ -60,16 +61,35 @@ def _lights(width: float, front: float, back: float, height: float) -> list[Patc
 def car(rng: np.random.Generator) -> tuple[Patch, tuple[float, float, float]]:
     """A passenger car of some shape, and its (width, height, length)."""
     paint = Coat(PAINT, pick(rng, PAINTS, 0.04), None, float(rng.uniform(0, 900)))
-    width, length, roof = float(rng.uniform(1.7, 1.85)), float(rng.uniform(3.7, 4.7)), float(rng.uniform(1.4, 1.72))
+    width, length, roof = (
+        float(rng.uniform(1.7, 1.85)),
+        float(rng.uniform(3.7, 4.7)),
+        float(rng.uniform(1.4, 1.72)),
+    )
     waist, nose, tail = 0.92, length / 2, -length / 2
     hood = nose - float(rng.uniform(0.8, 1.15))
     trunk = tail + float(rng.choice([0.08, 0.1, 0.7]))
     half = width / 2
     parts = [
         tapered((-half, half, tail, nose), (-half, half, tail - 0.02, nose), (0.28, 0.62), paint),
-        tapered((-half, half, tail - 0.02, nose), (-half + 0.07, half - 0.07, tail + 0.06, nose - 0.1), (0.62, waist), paint),
-        tapered((-half + 0.07, half - 0.07, trunk, hood), (-half + 0.2, half - 0.2, trunk + 0.25, hood - 0.75), (waist, roof - 0.06), WINDOW),
-        tapered((-half + 0.19, half - 0.19, trunk + 0.22, hood - 0.72), (-half + 0.24, half - 0.24, trunk + 0.3, hood - 0.85), (roof - 0.06, roof), paint),
+        tapered(
+            (-half, half, tail - 0.02, nose),
+            (-half + 0.07, half - 0.07, tail + 0.06, nose - 0.1),
+            (0.62, waist),
+            paint,
+        ),
+        tapered(
+            (-half + 0.07, half - 0.07, trunk, hood),
+            (-half + 0.2, half - 0.2, trunk + 0.25, hood - 0.75),
+            (waist, roof - 0.06),
+            WINDOW,
+        ),
+        tapered(
+            (-half + 0.19, half - 0.19, trunk + 0.22, hood - 0.72),
+            (-half + 0.24, half - 0.24, trunk + 0.3, hood - 0.85),
+            (roof - 0.06, roof),
+            paint,
+        ),
         box((0.0, 0.0), (width - 0.1, length + 0.1), (0.2, 0.42), TRIM),
     ]
     parts += _wheels(width, (nose - 0.78, tail + 0.75), 0.32)
@@ -85,7 +105,9 @@ def van(rng: np.random.Generator) -> tuple[Patch, tuple[float, float, float]]:
     parts = [
         tapered((-half, half, tail, nose), (-half, half, tail, nose - 0.1), (0.3, 1.0), paint),
         tapered((-half, half, tail, 1.2), (-half + 0.06, half - 0.06, tail + 0.04, 1.2), (1.0, roof), panel),
-        tapered((-half, half, 1.2, nose - 0.45), (-half + 0.1, half - 0.1, 1.2, 1.5), (1.0, roof - 0.12), WINDOW),
+        tapered(
+            (-half, half, 1.2, nose - 0.45), (-half + 0.1, half - 0.1, 1.2, 1.5), (1.0, roof - 0.12), WINDOW
+        ),
         box((0.0, 0.0), (1.9, 5.28), (0.22, 0.45), TRIM),
         *_wheels(1.96, (1.65, -1.6), 0.36),
         *_lights(1.96, nose, tail, 0.75),
@@ -111,13 +133,22 @@ def truck(rng: np.random.Generator) -> tuple[Patch, tuple[float, float, float]]:
 
 def bus(rng: np.random.Generator) -> tuple[Patch, tuple[float, float, float]]:
     """A city bus with a band of windows."""
-    paint = Coat(PAINT, pick(rng, ((0.85, 0.45, 0.1), (0.75, 0.15, 0.15), (0.15, 0.42, 0.62)), 0.04), None, float(rng.uniform(0, 900)))
+    paint = Coat(
+        PAINT,
+        pick(rng, ((0.85, 0.45, 0.1), (0.75, 0.15, 0.15), (0.15, 0.42, 0.62)), 0.04),
+        None,
+        float(rng.uniform(0, 900)),
+    )
     roof = Coat(PANEL, (0.88, 0.88, 0.86))
     parts = [
         box((0.0, 0.0), (2.5, 10.5), (0.35, 1.45), paint),
         box((0.0, 0.0), (2.46, 10.4), (1.45, 2.55), WINDOW),
         box((0.0, 0.0), (2.5, 10.5), (2.55, 3.05), roof),
-        *[box((side, z), (0.06, 0.14), (1.45, 2.55), paint) for side in (-1.22, 1.22) for z in np.arange(-4.5, 5, 1.5)],
+        *[
+            box((side, z), (0.06, 0.14), (1.45, 2.55), paint)
+            for side in (-1.22, 1.22)
+            for z in np.arange(-4.5, 5, 1.5)
+        ],
         *_wheels(2.5, (3.2, -3.0), 0.48),
         *_lights(2.4, 5.25, -5.25, 0.75),
     ]

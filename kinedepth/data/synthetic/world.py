@@ -5,11 +5,11 @@ from functools import cached_property
 
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from kinedepth.data.synthetic.journey import Journey, make_journey
-from kinedepth.data.synthetic.road import Road, make_road
 from kinedepth.data.synthetic.placing import Matrix
+from kinedepth.data.synthetic.road import Road, make_road
 from kinedepth.data.synthetic.settings import DriveSettings, intrinsics_of
 from kinedepth.data.synthetic.shadows import ShadowMap, street_shadows, with_movers
 from kinedepth.data.synthetic.shapes import labelled, merged, moved
@@ -36,7 +36,8 @@ class Stage:
 class Drive:
     """A whole drive, ready to be looked at frame by frame.
 
-    World frame: x right, y down, z forward of the road's start; metres. Body 0 is the world, every other a rigid part of a mover.
+    World frame: x right, y down, z forward of the road's start; metres. Body 0 is the world, every other a
+    rigid part of a mover.
     """
 
     def __init__(self, settings: DriveSettings) -> None:
@@ -48,8 +49,8 @@ class Drive:
         self.tile = noise_tile(settings.seed)
         rng = np.random.default_rng([settings.seed, 5])
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(32, 52))
-        level = np.cos(elevation)
-        self.sun: Float[np.ndarray, " 3"] = np.array([level * np.cos(azimuth), -np.sin(elevation), level * np.sin(azimuth)])
+        level = np.array([np.cos(azimuth), 0, np.sin(azimuth)])
+        self.sun: Float[np.ndarray, " 3"] = level * np.cos(elevation) - np.array([0, np.sin(elevation), 0])
         self.still = self._still()
         self.still_tracer = tracer(self.still.corners)
         self.shadows = street_shadows(self.still_tracer, self.sun, self.journey.poses[:, [0, 2], 3])
@@ -80,17 +81,23 @@ class Drive:
                     surfaces.append(surfaces_of(part, np.full(len(part.kind), len(owners))))
         return tuple(surfaces), tuple(owners)
 
-    def body_poses(self, index: int) -> Float[np.ndarray, "b 4 4"]:
-        """world_from_body of every body at a frame; row 0 is the world itself."""
-        poses = [np.eye(4)]
-        for row, place in self._bodies[1]:
-            mover = self.movers[row]
-            poses.append(mover.poses[index] @ mover.bodies[place].pose(float(mover.travelled[index])))
-        return np.stack(poses)
+    def body_poses(
+        self, index: int, bodies: Int[np.ndarray, " b"] | None = None
+    ) -> Float[np.ndarray, "b 4 4"]:
+        """world_from_body at a frame of the bodies of these numbers, of all of them if None."""
+        chosen = range(len(self._bodies[1]) + 1) if bodies is None else bodies.tolist()
+        return np.stack([self._body_pose(body, index) for body in chosen])
+
+    def _body_pose(self, body: int, index: int) -> Matrix:
+        if body == 0:
+            return np.eye(4)
+        row, place = self._bodies[1][body - 1]
+        mover = self.movers[row]
+        return np.asarray(mover.poses[index] @ mover.bodies[place].pose(float(mover.travelled[index])))
 
     def camera_pose(self, index: int, *, right: bool = False) -> Matrix:
         """world_from_camera at a frame, up to one frame after the last."""
-        pose = self.journey.poses[index].copy()
+        pose: Matrix = self.journey.poses[index].copy()
         if right:
             pose[:3, 3] += pose[:3, 0] * self.settings.baseline
         return pose
@@ -100,20 +107,28 @@ class Drive:
         surfaces, owners = self._bodies
         near = self._near(index)
         x, _, z = self.journey.poses[index][:3, 3]
-        casting = [(mover, mover.poses[index]) for mover, close in zip(self.movers, near, strict=True) if close and mover.moves]
+        casting = [
+            (mover, mover.poses[index])
+            for mover, close in zip(self.movers, near, strict=True)
+            if close and mover.moves
+        ]
         shadows = with_movers(self.shadows.around(float(x), float(z)), casting, self.sun)
         near &= self._in_sight(index)
         chosen = [number for number, (row, _) in enumerate(owners) if near[row]]
         if not chosen:
             return Stage(self.still, self.still_tracer, None, None, shadows)
         local = joined([surfaces[number] for number in chosen])
-        now = carried(local, self.body_poses(index), local.body)
+        bodies = np.array(chosen) + 1
+        now = carried(local, self.body_poses(index, bodies), np.searchsorted(bodies, local.body))
         return Stage(self.still, self.still_tracer, now, tracer(now.corners), shadows)
 
     def _near(self, index: int) -> Bool[np.ndarray, " m"]:
         """Which movers are there and not so far that they vanish."""
         eye = self.journey.poses[index][:3, 3]
-        far = [np.linalg.norm(mover.poses[index][:3, 3] - eye) / np.linalg.norm(mover.size) for mover in self.movers]
+        far = [
+            np.linalg.norm(mover.poses[index][:3, 3] - eye) / np.linalg.norm(mover.size)
+            for mover in self.movers
+        ]
         active = [mover.active[index] for mover in self.movers]
         return np.array(active, dtype=bool) & (np.array(far) < REACH)
 

@@ -1,12 +1,13 @@
 """A drive as ordinary files, the ones that a user would have, with its truth beside them.
 
-    images/000000.png or drive.mp4     right/000000.png with `stereo`
-    intrinsics.json                    width, height, fx, fy, cx, cy in pixels, the center of the top-left pixel is (0, 0)
-    stereo.json                        baseline in metres, with `stereo`
-    truth/000000.npz                   depth (float16: off by less than 0.05 %; 0 is sky), instances, classes, moving, residual
-    truth/poses.txt, times.txt         first_from_camera, 12 numbers a row as KITTI writes them; seconds
-    truth/objects.json                 every visible object by frame: class, box, rigid motion, velocity
-    truth/exposure.txt                 the gain that each picture was taken with
+images/000000.png or drive.mp4     right/000000.png with `stereo`
+intrinsics.json                    width, height, fx, fy, cx, cy in pixels; the top-left center is (0, 0)
+stereo.json                        baseline in metres, with `stereo`
+truth/000000.npz                   depth (float16: off by less than 0.05 %; 0 is sky), instances, classes,
+                                       moving, residual
+truth/poses.txt, times.txt         first_from_camera, 12 numbers a row as KITTI writes them; seconds
+truth/objects.json                 every visible object by frame: class, box, rigid motion, velocity
+truth/exposure.txt                 the gain that each picture was taken with
 """
 
 import json
@@ -58,7 +59,8 @@ def write_drive(
 ) -> None:
     """Writes a drive into a new folder, whole or not at all.
 
-    `video` writes drive.mp4 (H.264) in place of images; `stereo` adds the right camera's images; `workers` processes share the frames.
+    `video` writes drive.mp4 (H.264) in place of images; `stereo` adds the right camera's images; `workers`
+    processes share the frames.
 
     Raises:
         KinedepthError: the folder exists, its parent does not, or a video has an odd side.
@@ -102,7 +104,7 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _pictures(job: _Job, workers: int, records: list[Rows]) -> Iterator[Picture | None]:
-    """Writes frame after frame, in order; gives the picture where a video wants it and collects the objects' rows."""
+    """Writes frame after frame, in order; gives the picture where a video wants it, collects objects."""
     write = partial(_write_frame, job)
     if workers <= 1:
         for index in range(job.settings.frames):
@@ -166,7 +168,7 @@ def _row(item: ObjectTruth) -> dict[str, object]:
     return row
 
 
-def _camera(settings: DriveSettings) -> dict[str, float]:
+def _camera(settings: DriveSettings) -> dict[str, int | float]:
     fx, fy, cx, cy = intrinsics_of(settings)
     return {"width": settings.size[1], "height": settings.size[0], "fx": fx, "fy": fy, "cx": cx, "cy": cy}
 

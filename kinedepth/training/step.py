@@ -1,0 +1,46 @@
+"""What Fabric sees of a method: one module, one device, one precision."""
+
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from kinedepth.errors import KinedepthError
+from kinedepth.method import Method
+from kinedepth.scene import Sample
+from kinedepth.settings import Train
+from kinedepth.training.guard import unsoundness
+
+
+class Boxed:
+    """A record on its way through Fabric, which takes dataclasses apart and refuses frozen ones."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+
+
+class Step(nn.Module):
+    """What Fabric wraps: a sample in, the weighted terms of the current phase out."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, boxed: Boxed) -> dict[str, Float[Tensor, ""]]:
+        """Networks, view synthesis and terms of any method."""
+        estimate = self.method(boxed.sample)
+        losses, unsound = self.method.losses(boxed.sample, estimate), unsoundness(estimate)
+        return {name: loss + unsound for name, loss in losses.items()}
+
+
+def one_device(settings: Train) -> Fabric:
+    """One device and its precision; many devices are a matter of launching, not of this loop.
+
+    Raises:
+        KinedepthError: the device is not there.
+    """
+    try:
+        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    except (RuntimeError, ValueError, ImportError):
+        raise KinedepthError(
+            f"The device '{settings.device}' is not there: set train.device to cpu or auto."
+        ) from None
