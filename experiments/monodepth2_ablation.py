@@ -1,10 +1,10 @@
-"""Monodepth2's ablation on the synthetic world: one warm start per seed, every variant from there, paired differences.
+"""Monodepth2's ablation on the synthetic world: a warm start per seed, all variants from there, paired.
 
     python experiments/monodepth2_ablation.py OUT [--seeds 0 1 2] [--warm 600] [--steps 240]
 
-Writes drives, runs and `results.json` below OUT; what is there already is not made again, so a stopped ladder goes on.
-Train and test drives have different seeds. From scratch with the flat-ground start: the paper's numbers have ImageNet
-weights. Depth is scaled by each image's median.
+Writes drives, runs and `results.json` below OUT; what is there already is not made again, so a stopped ladder
+goes on. Train and test drives have different seeds. From scratch with the flat-ground start: the paper's
+numbers have ImageNet weights. Depth is scaled by each image's median.
 """
 
 import argparse
@@ -60,8 +60,9 @@ class Ladder:
             data={"size": SIZE, "held_out": 0.05},
             monodepth2=choices,
             train={
-                "batch_size": 4, "steps": steps, "lr": self.lr, "schedule": "steps", "drop_after": 10**6, "seed": seed,
-                "precision": "bf16-mixed", "log_every": 20, "save_every": 10**6, "samples": 2, "logger": "none",
+                "batch_size": 4, "steps": steps, "lr": self.lr, "drop_after": 10**6, "seed": seed,
+                "precision": "bf16-mixed", "log_every": 20, "save_every": 10**6, "samples": 2,
+                "logger": "none",
             },
         )  # fmt: skip
 
@@ -76,13 +77,18 @@ class Ladder:
 
 def render(out: Path) -> None:
     """Six drives to learn from, the same six with standstill, four of other seeds to test on."""
-    kinds = {"train": (range(10, 16), 100, 0.0), "standing": (range(10, 16), 100, 0.25), "test": (range(100, 104), 40, 0.0)}
+    kinds = {
+        "train": (range(10, 16), 100, 0.0),
+        "standing": (range(10, 16), 100, 0.25),
+        "test": (range(100, 104), 40, 0.0),
+    }
     for kind, (seeds, frames, standstill) in kinds.items():
         (out / kind).mkdir(parents=True, exist_ok=True)
         for seed in seeds:
             if not (out / kind / str(seed)).exists():
                 write_drive(
-                    DriveSettings(seed=seed, frames=frames, size=SIZE, standstill=standstill), out / kind / str(seed)
+                    DriveSettings(seed=seed, frames=frames, size=SIZE, standstill=standstill),
+                    out / kind / str(seed),
                 )
 
 
@@ -96,7 +102,12 @@ def test_frames(out: Path) -> Iterator[tuple[str, Path, Any]]:
 def errors(out: Path, inverse_depth: Any) -> dict[str, dict[str, float]]:
     """Mean errors by region of what `inverse_depth` (a picture's path to a map) says."""
     pairs = (
-        (name, inverse_depth(path), truth.depth, {"dynamic objects": truth.moving, "background": ~truth.moving})
+        (
+            name,
+            inverse_depth(path),
+            truth.depth,
+            {"dynamic objects": truth.moving, "background": ~truth.moving},
+        )
         for name, path, truth in test_frames(out)
     )
     table = evaluate_depth(pairs, SYNTHETIC)
@@ -113,7 +124,9 @@ def references(out: Path) -> dict[str, Any]:
     """Rows that need no training."""
     known = json.loads((out / "test" / "100" / "intrinsics.json").read_text())
     camera = Camera(torch.tensor((known["fx"], known["fy"])), torch.tensor((known["cx"], known["cy"])))
-    mean = mean_depth(read_truth(drive, i).depth for drive in (out / "train").iterdir() for i in range(0, 100, 10))
+    mean = mean_depth(
+        read_truth(drive, i).depth for drive in (out / "train").iterdir() for i in range(0, 100, 10)
+    )
     return {
         "constant depth": errors(out, lambda picture: constant_depth(SIZE)),
         "flat ground": errors(out, lambda picture: flat_ground(SIZE, camera, 1.5)),
@@ -132,13 +145,17 @@ def climb(ladder: Ladder, seed: int, results: dict[str, Any]) -> None:
         slug = name.replace(" ", "_").replace("%", "percent").replace(",", "")
         last = ladder.train(f"{slug}_{seed}", drives, ladder.settings(seed, ladder.steps, choices), warm)
         rows[name] = of_checkpoint(out, last)
-        print(seed, name, {region: round(row["abs_rel"], 4) for region, row in rows[name].items()}, flush=True)
+        print(
+            seed, name, {region: round(row["abs_rel"], 4) for region, row in rows[name].items()}, flush=True
+        )
         (out / "results.json").write_text(json.dumps(results, indent=1))
 
 
 def paired(results: dict[str, Any], name: str, control: str, region: str) -> str:
     """Mean difference of Abs Rel over seeds, with its 95 % interval (Student's t)."""
-    seeds = [seed for seed in results if seed.isdigit() and name in results[seed] and control in results[seed]]
+    seeds = [
+        seed for seed in results if seed.isdigit() and name in results[seed] and control in results[seed]
+    ]
     gaps = [results[s][name][region]["abs_rel"] - results[s][control][region]["abs_rel"] for s in seeds]
     if len(gaps) < 2:
         return "-"
@@ -150,7 +167,10 @@ def paired(results: dict[str, Any], name: str, control: str, region: str) -> str
 def report(results: dict[str, Any]) -> str:
     """The table as Markdown."""
     seeds = [seed for seed in results if seed.isdigit()]
-    lines = ["| row | " + " | ".join(REGIONS) + " | minus its control, whole | minus its control, dynamic |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| row | " + " | ".join(REGIONS) + " | minus its control, whole | minus its control, dynamic |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, row in results["references"].items():
         lines.append(f"| {name} | " + " | ".join(f"{row[r]['abs_rel']:.4f}" for r in REGIONS) + " | | |")
     for name in ("warm start", *VARIANTS, *STANDING):
@@ -159,14 +179,20 @@ def report(results: dict[str, Any]) -> str:
             continue
         cells = [[row[r]["abs_rel"] for row in have] for r in REGIONS]
         control = "baseline, 25 % standstill" if name in STANDING else "baseline"
-        gaps = [paired(results, name, control, r) for r in REGIONS[:2]] if name not in (control, "warm start") else ["", ""]
+        gaps = (
+            [paired(results, name, control, r) for r in REGIONS[:2]]
+            if name not in (control, "warm start")
+            else ["", ""]
+        )
         spread = " | ".join(f"{np.mean(c):.4f} ({min(c):.4f} to {max(c):.4f})" for c in cells)
         lines.append(f"| {name} | {spread} | {gaps[0]} | {gaps[1]} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--warm", type=int, default=600)

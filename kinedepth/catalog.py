@@ -29,20 +29,20 @@ DEPTH_NETWORKS: Mapping[str, Callable[[options.Network, FlatGround | None], Dept
 }
 
 
-def _separate(settings: options.Settings, depth: nn.Module, frames: int) -> nn.Module:
+def _separate(settings: options.Settings, depth: DepthNetwork, frames: int) -> nn.Module:
     encoder = ResNetEncoder(ENCODERS[settings.pose.encoder], settings.network.weights, frames)
     return PoseResNet(encoder, settings.pose.slots if frames == 2 else None)
 
 
-def _shared(settings: options.Settings, depth: nn.Module, frames: int) -> nn.Module:
+def _shared(settings: options.Settings, depth: DepthNetwork, frames: int) -> nn.Module:
     return SharedPose(depth.encoder.channels[-1])
 
 
-def _posecnn(settings: options.Settings, depth: nn.Module, frames: int) -> nn.Module:
+def _posecnn(settings: options.Settings, depth: DepthNetwork, frames: int) -> nn.Module:
     return PoseCNN(frames)
 
 
-POSE_NETWORKS: Mapping[str, Callable[[options.Settings, nn.Module, int], nn.Module]] = {
+POSE_NETWORKS: Mapping[str, Callable[[options.Settings, DepthNetwork, int], nn.Module]] = {
     "separate": _separate,
     "all": _separate,
     "shared": _shared,

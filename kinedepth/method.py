@@ -12,6 +12,7 @@ from kinedepth.errors import KinedepthError
 from kinedepth.geometry.pose import Pose
 from kinedepth.geometry.precision import outside_autocast
 from kinedepth.losses import Term
+from kinedepth.networks import DepthNetwork
 from kinedepth.optimizer import Optimizer
 from kinedepth.scene import Estimate, Inputs, Sample
 from kinedepth.settings import Settings
@@ -62,10 +63,10 @@ class Parts:
     """What a method is built from: settings, and how to make each kind of network."""
 
     settings: Settings
-    make_depth: Callable[[], nn.Module]
-    make_pose: Callable[[nn.Module], nn.Module]
+    make_depth: Callable[[], DepthNetwork]
+    make_pose: Callable[[DepthNetwork], nn.Module]
     """Given the depth network, whose encoder a pose network may share."""
-    make_explain: Callable[[nn.Module], nn.Module]
+    make_explain: Callable[[DepthNetwork], nn.Module]
     optimizer: Optimizer
 
 
@@ -103,8 +104,8 @@ class Method(nn.Module, ABC):
             for parameter in network.parameters():
                 if owner.setdefault(id(parameter), name) != name:
                     raise KinedepthError(
-                        f"Networks '{owner[id(parameter)]}' and '{name}' share parameters: make the shared part a "
-                        "network of its own, so that a phase can freeze it."
+                        f"Networks '{owner[id(parameter)]}' and '{name}' share parameters: make the shared "
+                        "part a network of its own, so that a phase can freeze it."
                     )
 
     @abstractmethod
@@ -121,7 +122,9 @@ class Method(nn.Module, ABC):
         Raises:
             KinedepthError: the method was trained without a pose network.
         """
-        raise KinedepthError(f"This {type(self).__name__} has no pose network: train it with neighbouring frames.")
+        raise KinedepthError(
+            f"This {type(self).__name__} has no pose network: train it with neighbouring frames."
+        )
 
     def uses(self, name: str) -> bool:
         """Whether the current phase runs a network."""

@@ -83,8 +83,8 @@ class Optimizer:
             {"params": list(network.parameters()), "lr": self.lr * self.factors.get(name, 1.0), "name": name}
             for name, network in networks.items()
         ]
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.kind]
-        return kind(groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+        return kinds[self.kind](groups, lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
     def rates(self, names: list[str], progress: Progress) -> list[float]:
         """The learning rate of each named network at this point."""

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from kinedepth import catalog
 from kinedepth import settings as options
 from kinedepth.data import kitti
 from kinedepth.data.augment import Augment
+from kinedepth.data.camera_files import OFFICIAL_KITTI
 from kinedepth.data.frames import rounded_size
 from kinedepth.data.moments import Calibration, Moment, split
 from kinedepth.data.samples import UNIT_BASELINE, Samples
@@ -22,7 +23,7 @@ from kinedepth.inference.predictor import Predictor, Unit
 from kinedepth.inference.weights import read_weights
 from kinedepth.method import Method, Parts
 from kinedepth.networks import DepthNetwork
-from kinedepth.networks.blocks.range import FlatGround
+from kinedepth.networks.blocks.range import FlatGround, InverseDepthRange
 from kinedepth.networks.explain import Explainability
 from kinedepth.optimizer import Cosine, Optimizer, Schedule, Steps
 from kinedepth.scene import Inputs
@@ -61,11 +62,15 @@ def build_method(settings: options.Settings, ground: FlatGround | None = None) -
     def make_depth() -> DepthNetwork:
         return make_network(settings.network, ground)
 
-    def make_explain(depth: nn.Module) -> nn.Module:
+    def make_explain(depth: DepthNetwork) -> nn.Module:
         return Explainability(depth.encoder.channels, len(sources) + settings.monodepth2.stereo)
 
     parts = Parts(
-        settings, make_depth, lambda depth: make_pose(settings, depth, at_once), make_explain, optimizer(settings.train)
+        settings,
+        make_depth,
+        lambda depth: make_pose(settings, depth, at_once),
+        make_explain,
+        optimizer(settings.train),
     )
     return make_method(parts)
 
@@ -99,7 +104,7 @@ def understand(path: Path, data: options.Data) -> Footage:
     """
     if data.split:
         summary = f"source     {path} (KITTI, official split {data.split})"
-        return Footage(path, None, kitti.OFFICIAL_KITTI, kitti.BASELINE, summary)
+        return Footage(path, None, OFFICIAL_KITTI, kitti.BASELINE, summary)
     source = open_source(path, Given(data.intrinsics or None, data.fov or None, data.baseline or None))
     first = source.sequences[0]
     return Footage(path, source, first.calibration, first.baseline, source.summary())
@@ -124,7 +129,7 @@ def open_data(footage: Footage, settings: options.Settings, inputs: Inputs) -> D
     size = rounded_size(settings.data.size)
     notes = [f"moments    {len(learn)} to learn from, {len(held)} held out"]
     if size != tuple(settings.data.size):
-        notes.append(f"note       networks see {size[1]}x{size[0]}: the asked size, rounded to multiples of 32")
+        notes.append(f"note       networks see {size[1]}x{size[0]}: the size, rounded to multiples of 32")
     store = FrameStore(size, int(settings.data.memory * 1024**3))
     shared: dict[str, Any] = {"inputs": inputs, "size": size, "convention": settings.data.camera_convention}
     vary = Augment(0.5 * settings.data.flip, 0.5 * settings.data.jitter)
@@ -133,7 +138,9 @@ def open_data(footage: Footage, settings: options.Settings, inputs: Inputs) -> D
     return Data(train, judged, tuple(notes))
 
 
-def _moments(footage: Footage, settings: options.Settings, inputs: Inputs) -> tuple[list[Moment], list[Moment]]:
+def _moments(
+    footage: Footage, settings: options.Settings, inputs: Inputs
+) -> tuple[list[Moment], list[Moment]]:
     """Moments to learn from and moments held out."""
     if footage.source is not None:
         return split(footage.source.moments(inputs.offsets), settings.data.held_out)
@@ -150,8 +157,8 @@ def _have_truth(moments: list[Moment]) -> bool:
 def flat_ground(settings: options.Settings, footage: Footage) -> FlatGround:
     """Flat ground as the source's camera sees it.
 
-    In stereo's unit (0.1 for the baseline) the camera's height is known; otherwise the unit is chosen so that the
-    median depth of the ground is one.
+    In stereo's unit (0.1 for the baseline) the camera's height is known; otherwise the unit is chosen so that
+    the median depth of the ground is one.
     """
     size = rounded_size(settings.data.size)
     scaled = footage.calibration.resized(size, "centers")
@@ -179,12 +186,15 @@ def load_method(path: Path) -> tuple[Method, dict[str, Any]]:
         KinedepthError: the file is missing, damaged, foreign, or does not fit its own recipe.
     """
     tensors, note = read_weights(checkpoint_of(path))
+    if "settings" not in note:
+        raise KinedepthError(f"The checkpoint '{path}' does not hold its recipe: train it again.")
     settings = options.from_mapping(note["settings"], f"checkpoint '{path}'")
     method = build_method(options.changed(settings, network={"weights": "scratch"}))
     try:
         method.networks.load_state_dict(tensors)
     except RuntimeError as error:
-        raise KinedepthError(f"The weights of '{path}' do not fit its own recipe: {error}.") from None
+        why = " ".join(str(error).split())[:200]
+        raise KinedepthError(f"The weights of '{path}' do not fit its own recipe: {why}.") from None
     return method.eval(), note
 
 
@@ -200,7 +210,9 @@ def checkpoint_of(path: Path) -> Path:
         candidate = path / "checkpoints" / f"{name}.safetensors"
         if candidate.is_file():
             return candidate
-    raise KinedepthError(f"The folder '{path}' holds no checkpoint: give a run of `kinedepth train`, or its file.")
+    raise KinedepthError(
+        f"The folder '{path}' holds no checkpoint: give a run of `kinedepth train`, or its file."
+    )
 
 
 def load_predictor(path: Path, device: str = "cpu", flip: bool = False) -> Predictor:
@@ -210,6 +222,8 @@ def load_predictor(path: Path, device: str = "cpu", flip: bool = False) -> Predi
         KinedepthError: as `load_method`.
     """
     method, note = load_method(path)
+    if not {"unit", "size", "camera"} <= note.keys():
+        raise KinedepthError(f"The checkpoint '{path}' does not hold its camera and unit: train it again.")
     unit = Unit(note["unit"]["scale"], note["unit"]["source"], note["unit"]["factor"])
     size = (int(note["size"][0]), int(note["size"][1]))
     camera = Calibration(**note["camera"]).camera(size)
@@ -219,20 +233,42 @@ def load_predictor(path: Path, device: str = "cpu", flip: bool = False) -> Predi
 def initialize(method: Method, path: Path) -> list[str]:
     """Take over the networks of a checkpoint that fit; gives a line for each network.
 
+    The range of depth and the flat ground stay those of the recipe, which describes the new run's camera.
+
     Raises:
         KinedepthError: the file cannot be read, or nothing in it fits.
     """
     tensors, _ = read_weights(checkpoint_of(path))
-    lines, taken = [], 0
+    lines, learned = [], 0
     for name, network in method.networks.items():
-        state = network.state_dict()
+        state = _without_range(network)
         given = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
-        fitting = {key: value for key, value in given.items() if key in state and state[key].shape == value.shape}
+        fitting = {
+            key: value for key, value in given.items() if key in state and state[key].shape == value.shape
+        }
         network.load_state_dict(fitting, strict=False)
-        taken += len(fitting)
-        missing = sorted(set(state) - set(fitting))
-        note = "" if not missing else f"; as they were: {', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}"
-        lines.append(f"{name:<10} {len(fitting)} of {len(state)} tensors from the checkpoint{note}")
-    if not taken:
-        raise KinedepthError(f"No tensor of '{path}' fits this recipe: choose the recipe that it was trained with.")
-    return lines
+        learned += len(fitting.keys() & dict(network.named_parameters()).keys())
+        lines.append(f"{name:<10} {len(fitting)} of {len(state)} tensors from the checkpoint")
+        lines[-1] += _listed("; as they were: ", set(state) - set(fitting))
+        lines[-1] += _listed("; not used: ", set(given) - set(network.state_dict()))
+    if not learned:
+        raise KinedepthError(
+            f"No weights of '{path}' fit this recipe: choose the recipe that they were trained with."
+        )
+    others = {key.partition(".")[0] for key in tensors} - set(method.networks)
+    return [*lines, *(f"{name:<10} of the checkpoint is not part of this recipe" for name in sorted(others))]
+
+
+def _without_range(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network less what the recipe says of depth."""
+    ranges = [name for name, part in network.named_modules() if isinstance(part, InverseDepthRange)]
+    return {
+        key: value
+        for key, value in network.state_dict().items()
+        if not any(key.startswith(f"{name}.") for name in ranges)
+    }
+
+
+def _listed(before: str, names: set[str]) -> str:
+    shown = sorted(names)[:3]
+    return f"{before}{', '.join(shown)}{' …' if len(names) > len(shown) else ''}" if names else ""

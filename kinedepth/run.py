@@ -22,6 +22,7 @@ from kinedepth.inference.whole import check_output
 from kinedepth.recipe import build_method, flat_ground, header, initialize, open_data, understand
 from kinedepth.training.checkpoint import state_of
 from kinedepth.training.log import require_logger
+from kinedepth.training.step import settled_precision
 from kinedepth.training.trainer import Trainer, TrainingData
 
 Say = Callable[[str], None]
@@ -42,7 +43,9 @@ def start(
             f"The run folder '{folder}' exists: give another --name, or go on with --resume {folder}."
         )
     check_output(folder, source=source)
-    settings = _from_anywhere(settings)
+    settings = options.changed(
+        _from_anywhere(settings), train={"precision": settled_precision(settings.train)}
+    )
     trainer = _trainer(source, settings, settings, folder, say)
     for line in initialize(trainer.method, init) if init is not None else ():
         say(line)

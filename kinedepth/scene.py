@@ -1,7 +1,7 @@
 """The nouns: what is given (View, Sample), what is predicted (Rebuilt, Estimate), what is asked for (Inputs).
 
-Fields of `Estimate` are physical quantities of the scene, never switches of a method: depth, poses, what was rebuilt
-from them, how far to trust it.
+Fields of `Estimate` are physical quantities of the scene, never switches of a method: depth, poses, what was
+rebuilt from them, how far to trust it.
 """
 
 from dataclasses import dataclass

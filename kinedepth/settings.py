@@ -137,8 +137,8 @@ class Train:
     """Steps in which a cosine's rate rises."""
     seed: CountOrNone = 0
     """Seeds weights, order and augmentation."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Precision of the networks; geometry and losses are always float32."""
+    precision: Literal["32-true", "bf16-mixed", "auto"] = "32-true"
+    """Of the networks; the rest is always float32. "auto" is bf16-mixed where the device is fast at it."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
     threads: CountOrNone = 0

@@ -1,7 +1,8 @@
 """View synthesis: the target rebuilt from every source. One function, the idea that everything here rests on.
 
-Source: Godard et al. 2019, section 3; Zhou et al. 2017, equation 2. Differences from Monodepth2's code: positions stay
-in pixels of the source until they are read; points behind a camera are marked (`Rebuilt.valid`), not hidden.
+Source: Godard et al. 2019, section 3; Zhou et al. 2017, equation 2. Differences from Monodepth2's code:
+positions stay in pixels of the source until they are read; points behind a camera are marked
+(`Rebuilt.valid`), not hidden.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,13 @@ class Synthesis:
     """How views are rebuilt; defaults are Monodepth2's."""
 
     full_resolution: bool = True
-    """Every scale's inverse depth is enlarged to the image before warping; False warps small images (SfMLearner)."""
+    """Every scale's inverse depth is enlarged before warping; False warps small images (SfMLearner)."""
     convention: Convention = "centers"
     """How intrinsics follow a resize to a coarse scale; matters only without `full_resolution`."""
     align_corners: bool = True
     """False repeats the official code on today's PyTorch, for comparison."""
     translation_by_inverse_depth: bool = False
-    """Translations are in units of the mean depth: multiplied by each scale's mean inverse depth (PoseCNN)."""
+    """Translations are multiplied by each scale's mean inverse depth (PoseCNN)."""
 
 
 def shrunk(image: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c i j"]:
@@ -98,6 +99,6 @@ def _at_scale(
 
 
 def _residual(estimate: Estimate, index: int, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "b 3 h w"]:
-    """An object's own motion, given in the source's frame, as a shift of the target's points before the pose acts."""
+    """An object's own motion, given in the source's frame, as a shift of points before the pose acts."""
     motion = resized_map(estimate.motion[index], size)
     return Pose(pose.rotation.transpose(-1, -2), torch.zeros_like(pose.translation)).apply(motion)

@@ -43,7 +43,9 @@ def parsed(
     words = lists_last(argv, lists)
     found, unknown = _asked(kind, words, verb, example, default)
     if unknown:
-        too_many = f"'{unknown[0]}' is one argument too many for kinedepth {verb}; see kinedepth {verb} --help."
+        too_many = (
+            f"'{unknown[0]}' is one argument too many for kinedepth {verb}; see kinedepth {verb} --help."
+        )
         raise UsageError(unknown_flag(unknown, verb, _flags(kind, default, verb)) or too_many)
     return found
 

@@ -1,6 +1,6 @@
 """Camera: from points to pixels and back. The pixel convention lives here.
 
-The centre of the top-left pixel is (0, 0). Intrinsics are in pixels of the image they travel with, and change with
+The centre of the top-left pixel is (0, 0). Intrinsics are in pixels of their image, and change with
 every resize, crop and flip. Two conventions of resizing are met in the field:
 
 * `centers` keeps pixel centres fixed, cx' = (cx + 1/2) s - 1/2, which is what image resizing does;
@@ -20,7 +20,7 @@ from kinedepth.geometry.record import Record
 
 Convention = Literal["centers", "official"]
 
-# What Monodepth2 adds to the depth before it divides: keeps z = 0 finite, moves nothing that is in front of a camera.
+# What Monodepth2 adds to the depth before it divides: keeps z = 0 finite, moves nothing in front of a camera.
 DIVISION_GUARD = 1e-7
 
 
@@ -73,8 +73,9 @@ class Camera(Record):
     def project(self, points: Float[Tensor, "b 3 h w"], moved: Pose | None = None) -> Projected:
         """The pixel (x, y) on which each point falls after it has `moved`, and its depth there.
 
-        Intrinsics and motion are multiplied first, so that a dense map is read and written once. Pixels mean nothing
-        where depth <= 0. Source: Godard et al. 2019, reference code: 1e-7 is added to z before the division.
+        Intrinsics and motion are multiplied first, so that a dense map is read and written once. Pixels mean
+        nothing where depth <= 0. Source: Godard et al. 2019, reference code: 1e-7 is added to z before the
+        division.
         """
         matrix = self.matrix()
         if moved is None:

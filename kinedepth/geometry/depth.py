@@ -26,7 +26,7 @@ def resized_map(values: Float[Tensor, "b c _ _"], size: tuple[int, int]) -> Floa
 def median_scale(
     predicted: Float[Tensor, "b 1 h w"], measured: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]
 ) -> Float[Tensor, " b"]:
-    """The factor per image that gives `predicted` the median of `measured` where `valid`; 1 where nothing is."""
+    """The factor per image that gives `predicted` the median of `measured` where `valid`; 1 without any."""
     factors = []
     for one, other, mask in zip(predicted, measured, valid, strict=True):
         ratio = other[mask].median() / one[mask].median() if mask.any() else one.new_ones(())

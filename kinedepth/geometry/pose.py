@@ -13,8 +13,9 @@ from kinedepth.geometry.record import Record
 def rotation_from_axis_angle(axis_angle: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     """The rotation about `axis_angle` by its length in radians (Rodrigues' formula).
 
-    The axis is v / (|v| + 1e-7) as in Godard et al.'s code: orthonormal to about 1e-7 / |v|, exactly the identity at
-    zero, and its gradient at exactly zero is zero instead of NaN (the length is never differentiated at zero).
+    The axis is v / (|v| + 1e-7) as in Godard et al.'s code: orthonormal to about 1e-7 / |v|, exactly the
+    identity at zero, and its gradient at exactly zero is zero instead of NaN (the length is never
+    differentiated at zero).
     """
     squared = axis_angle.square().sum(-1, keepdim=True)
     is_zero = squared == 0

@@ -63,7 +63,9 @@ def collate(values: Sequence[Any]) -> Any:
     """
     first = values[0]
     if any(type(value) is not type(first) for value in values):
-        raise ValueError(f"records of a batch disagree: {' against '.join(type(value).__name__ for value in values)}")
+        raise ValueError(
+            f"records of a batch disagree: {' against '.join(type(value).__name__ for value in values)}"
+        )
     if isinstance(first, Tensor):
         return torch.stack(list(values))
     if isinstance(first, tuple):

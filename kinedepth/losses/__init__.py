@@ -1,4 +1,4 @@
-"""SAMPLE + ESTIMATE -> SCALAR. A term is any callable of that form; one with settings is a small frozen dataclass.
+"""SAMPLE + ESTIMATE -> SCALAR. A term is any callable of that form, often a small frozen dataclass.
 
 Underneath are pure, unreduced functions (`image.py`): the caller masks and reduces.
 """

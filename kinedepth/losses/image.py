@@ -51,7 +51,8 @@ def photometric_error(
 ) -> Float[Tensor, "b 1 h w"]:
     """How unlike two images are: `ssim` parts structure, the rest mean absolute difference.
 
-    Source: Godard et al. 2019, equation 2. `b` may be given with its moments when many images are compared with it.
+    Source: Godard et al. 2019, equation 2. `b` may be given with its moments when many images are compared
+    with it.
     """
     target = b.image if isinstance(b, Moments) else b
     difference = (a - target).abs().mean(1, keepdim=True)
@@ -66,10 +67,13 @@ def edge_aware_smoothness(
 ) -> tuple[Float[Tensor, "b 1 h _"], Float[Tensor, "b 1 _ w"]]:
     """How much inverse depth changes to the right and downwards where the image does not.
 
-    Divided by its mean first, so that a scene cannot become smooth by shrinking. Forward differences: one column or
-    row shorter than the map. Source: Godard et al. 2019, equation 3.
+    Divided by its mean first, so that a scene cannot become smooth by shrinking. Forward differences: one
+    column or row shorter than the map. Source: Godard et al. 2019, equation 3.
     """
     relative = inverse_depth / (inverse_depth.mean((2, 3), keepdim=True) + 1e-7)
-    along_x = torch.diff(relative, dim=-1).abs() * torch.exp(-torch.diff(image, dim=-1).abs().mean(1, keepdim=True))
-    along_y = torch.diff(relative, dim=-2).abs() * torch.exp(-torch.diff(image, dim=-2).abs().mean(1, keepdim=True))
-    return along_x, along_y
+    return _weighted(relative, image, -1), _weighted(relative, image, -2)
+
+
+def _weighted(values: Float[Tensor, "b 1 _ _"], image: Float[Tensor, "b 3 _ _"], axis: int) -> Tensor:
+    edges = torch.diff(image, dim=axis).abs().mean(1, keepdim=True)
+    return torch.diff(values, dim=axis).abs() * torch.exp(-edges)

@@ -1,8 +1,8 @@
 """The photometric term: a pixel of the target should look like the place in a source that it is rebuilt from.
 
-Source: Godard et al. 2019, sections 3.1 to 3.3. Minimum over sources (occlusion), auto-mask (what does not move
-relative to the camera), every scale judged alike. As in their code the value is a plain mean over all pixels: those
-that the auto-mask gives to the unmoved source count in the divisor and pass no gradient.
+Source: Godard et al. 2019, sections 3.1 to 3.3. Minimum over sources (occlusion), auto-mask (what does not
+move relative to the camera), every scale judged alike. As in their code the value is a plain mean over all
+pixels: those that the auto-mask gives to the unmoved source count in the divisor and pass no gradient.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Photometric:
     explained: bool = False
     """Errors are multiplied by `Estimate.explained` (Zhou et al. 2017); excludes the auto-mask."""
     tie_noise: float = 1e-5
-    """Standard deviation of the noise on identity errors: an unmoved source wins half of the exact ties, or better."""
+    """Standard deviation of the noise on identity errors, so that exact ties fall to both sides."""
 
     def __call__(self, sample: Sample, estimate: Estimate) -> Float[Tensor, ""]:
         """The mean error over pixels and scales."""
@@ -67,7 +67,9 @@ class Photometric:
         if not self.automask:
             return target, None
         with torch.no_grad():
-            errors = [photometric_error(shrunk(view.image, size), target, self.ssim) for view in sample.sources]
+            errors = [
+                photometric_error(shrunk(view.image, size), target, self.ssim) for view in sample.sources
+            ]
         return target, torch.cat(errors, dim=1)
 
     def least(self, errors: Errors) -> tuple[Float[Tensor, "b 1 h w"], Bool[Tensor, "b 1 h w"]]:
@@ -88,7 +90,7 @@ class Photometric:
 
 @dataclass(frozen=True)
 class Explainability:
-    """What keeps the explainability mask from explaining nothing: cross-entropy against one (Zhou et al. 2017, 3.3)."""
+    """Keeps the mask from explaining nothing: cross-entropy against one (Zhou et al. 2017, section 3.3)."""
 
     full_resolution: bool = True
     """Masks are enlarged to the image before they are judged, as Monodepth2's code does."""

@@ -13,10 +13,10 @@ from kinedepth.synthesis import shrunk
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Edge-aware smoothness over scales, each coarser scale counting half (Godard et al. 2019, reference code)."""
+    """Edge-aware smoothness, each coarser scale counting half (Godard et al. 2019, reference code)."""
 
     floor: float = 0.0
-    """The least inverse depth, 1 / far: subtracted, so that the official term on the sigmoid is met exactly."""
+    """The least inverse depth, 1 / far: subtracted, so that the term acts on the sigmoid as officially."""
 
     def __call__(self, sample: Sample, estimate: Estimate) -> Float[Tensor, ""]:
         """The mean over scales of (mean along x + mean along y) / 2^scale."""

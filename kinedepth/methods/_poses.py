@@ -17,8 +17,8 @@ def relative_poses(
 ) -> tuple[Pose, ...]:
     """source_from_target of every source; `between` gives second_from_first of two frames in order of time.
 
-    Networks always see the earlier frame first, so they learn forward motion alone; for a source of the past the
-    result is inverted (Godard et al. 2019, reference code).
+    Networks always see the earlier frame first, so they learn forward motion alone; for a source of the past
+    the result is inverted (Godard et al. 2019, reference code).
     """
 
     def one(source: View) -> Pose:

@@ -1,14 +1,15 @@
 """Monodepth2: depth and camera motion from monocular video, a stereo rig, or both.
 
-Paper: Godard, Mac Aodha, Firman, Brostow, "Digging Into Self-Supervised Monocular Depth Estimation", ICCV 2019.
-Reference code: nianticlabs/monodepth2 (non-commercial; nothing is taken from it). At official settings ours gives its
-numbers. How ours differs: identity errors are computed once for all scales; the pose head predicts one motion unless
-`slots` asks for the official two; pixel centres keep their place when intrinsics are resized unless `official`.
+Paper: Godard, Mac Aodha, Firman, Brostow, "Digging Into Self-Supervised Monocular Depth Estimation", ICCV
+2019. Reference code: nianticlabs/monodepth2 (non-commercial; nothing is taken from it). At official settings
+ours gives its numbers. How ours differs: identity errors are computed once for all scales; the pose head
+predicts one motion unless `slots` asks for the official two; pixel centres keep their place when intrinsics
+are resized unless `official`.
 """
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,7 @@ from kinedepth.losses.photometric import Explainability, Photometric
 from kinedepth.losses.smoothness import Smoothness
 from kinedepth.method import Method, Parts, Phase
 from kinedepth.methods._poses import poses_at_once, relative_poses
+from kinedepth.networks import DepthNetwork
 from kinedepth.scene import Estimate, Features, Inputs, Sample
 from kinedepth.synthesis import Synthesis, synthesize
 
@@ -44,7 +46,7 @@ class Monodepth2(Method):
             networks["explain"] = parts.make_explain(depth)
         super().__init__(
             networks=networks,
-            terms=_terms(choices, floor=1 / float(depth.far)),
+            terms=_terms(choices, floor=1 / depth.far),
             phases=(_phase(frozenset(networks), parts),),
         )
         self.kind = parts.settings.pose.kind
@@ -57,49 +59,62 @@ class Monodepth2(Method):
         self.learns_from = Inputs(choices.frames, frozenset({"stereo"} if choices.stereo else ()))
         self.predicts_from = Inputs()
 
+    @property
+    def depth(self) -> DepthNetwork:
+        """The depth network."""
+        return cast(DepthNetwork, self.networks["depth"])
+
+    @property
+    def pose(self) -> Any:
+        """The pose network; what it reads depends on its kind."""
+        return self.networks["pose"] if "pose" in self.networks else None  # noqa: SIM401 - no dict
+
     def predict(self, sample: Sample) -> Estimate:
         """Inverse depth of the target."""
-        return Estimate(self.networks["depth"](sample.target.seen))
+        return Estimate(self.depth(sample.target.seen))
 
     def forward(self, sample: Sample) -> Estimate:
         """Depth, poses and rebuilt views."""
         encoded = self._encoded(sample)
         features = encoded[0]
-        estimate = Estimate(self.networks["depth"].decode(features), poses=self._poses(sample, encoded))
+        estimate = Estimate(self.depth.decode(features), poses=self._poses(sample, encoded))
         if "explain" in self.networks:
             estimate = replace(estimate, explained=self.networks["explain"](features))
         return replace(estimate, rebuilt=synthesize(sample, estimate, self.synthesis))
 
     def pose_between(self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]) -> Pose:
         """second_from_first of two frames in order of time."""
-        if "pose" not in self.networks:
+        if self.pose is None:
             return super().pose_between(first, second)
         if self.kind == "all":
             raise KinedepthError(
-                "A pose network that sees all frames at once says nothing of a pair: train with pose.kind 'separate'."
+                "A pose network that sees all frames at once says nothing of a pair: "
+                "train with pose.kind 'separate'."
             )
-        pose = self.networks["pose"]
-        if self.kind == "shared":
-            encode = self.networks["depth"].encode
-            return pose(encode(first), encode(second))
-        return pose(first, second)
+        shared = self.kind == "shared"
+        seen = (self.depth.encode(first), self.depth.encode(second)) if shared else (first, second)
+        pose: Pose = self.pose(*seen)
+        return pose
 
     def _encoded(self, sample: Sample) -> dict[int, Features]:
         """Features by offset: of the target, and where the pose network shares them of its neighbours too.
 
-        All frames go through the encoder in one batch, as in the official code: batch norm sees them together.
+        All frames go through the encoder in one batch, as in the official code: batch norm sees them
+        together.
         """
         views = [sample.target]
-        if self.kind == "shared" and "pose" in self.networks:
+        if self.kind == "shared" and self.pose is not None:
             views += [view for view in sample.sources if view.view_from_target is None]
-        features = self.networks["depth"].encode(torch.cat([view.seen for view in views]))
-        return {view.offset: features.map(partial(_part, index, len(views))) for index, view in enumerate(views)}
+        features = self.depth.encode(torch.cat([view.seen for view in views]))
+        return {
+            view.offset: features.map(partial(_part, index, len(views))) for index, view in enumerate(views)
+        }
 
     def _poses(self, sample: Sample, encoded: dict[int, Features]) -> tuple[Pose, ...]:
-        if "pose" in self.networks and self.kind == "all":
-            return poses_at_once(self.networks["pose"].forward_all, sample)
-        if "pose" in self.networks and self.kind == "shared":
-            return relative_poses(self.networks["pose"], sample, lambda view: encoded[view.offset])
+        if self.pose is not None and self.kind == "all":
+            return poses_at_once(self.pose.forward_all, sample)
+        if self.pose is not None and self.kind == "shared":
+            return relative_poses(self.pose, sample, lambda view: encoded[view.offset])
         return relative_poses(self.pose_between, sample, lambda view: view.seen)
 
 
@@ -111,7 +126,9 @@ def _check(choices: options.Monodepth2) -> None:
     if not choices.frames and not choices.stereo:
         raise KinedepthError("Monodepth2 needs a source: give monodepth2.frames or monodepth2.stereo.")
     if choices.explainability and choices.automask:
-        raise KinedepthError("monodepth2.explainability replaces the auto-mask: set monodepth2.automask to false with it.")
+        raise KinedepthError(
+            "monodepth2.explainability replaces the auto-mask: set monodepth2.automask to false with it."
+        )
 
 
 def _terms(choices: options.Monodepth2, floor: float) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class DepthNetwork(nn.Module, ABC):
 
     multiple: ClassVar[int] = 32
     """Height and width must be multiples of this."""
+    encoder: Encoder
+    """What `encode` runs; heads that share it ask for its channels."""
 
     @property
     @abstractmethod

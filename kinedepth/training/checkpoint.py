@@ -146,7 +146,8 @@ def fitting(folder: Path) -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
         raise KinedepthError(
-            f"The state in '{folder}' does not fit its recipe.toml ({str(error).splitlines()[0]}): undo what "
-            f"was changed there, or start a new run with --init {folder}."
+            f"The state in '{folder}' does not fit its recipe.toml ({why}): undo what was changed there, "
+            f"or start a new run with --init {folder}."
         ) from None

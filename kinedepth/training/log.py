@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from kinedepth.errors import KinedepthError
 from kinedepth.inference.whole import whole_file
@@ -84,7 +85,7 @@ class _Wandb:
 
 
 class _Lines(Progress):
-    """The bar and the time that is left on one line, the losses below: a terminal of 80 columns holds both."""
+    """Bar and time left on one line, losses on the next: a terminal of 80 columns holds both."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
         """What rich draws."""

@@ -1,5 +1,8 @@
 """What Fabric sees of a method: one module, one device, one precision."""
 
+from typing import Literal
+
+import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -39,8 +42,23 @@ def one_device(settings: Train) -> Fabric:
         KinedepthError: the device is not there.
     """
     try:
-        return Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+        return Fabric(accelerator=settings.device, devices=1, precision=settled_precision(settings))
     except (RuntimeError, ValueError, ImportError):
         raise KinedepthError(
             f"The device '{settings.device}' is not there: set train.device to cpu or auto."
         ) from None
+
+
+def settled_precision(settings: Train) -> Literal["32-true", "bf16-mixed"]:
+    """The precision that "auto" means on this machine, or the one that is set."""
+    if settings.precision != "auto":
+        return settings.precision
+    on_gpu = settings.device in ("auto", "cuda") and torch.cuda.is_available()
+    fast = torch.cuda.is_bf16_supported() if on_gpu else _cpu_multiplies_bf16()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether the processor has instructions for it; without them bf16 is slower than float32."""
+    asked: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(asked.get("avx512_bf16") or asked.get("amx_bf16"))

@@ -403,7 +403,8 @@ def test_two_workers_write_the_same_files(written: Path, tmp_path: Path) -> None
     script = (
         "import sys; from kinedepth.data.synthetic import DriveSettings, write_drive\n"
         "if __name__ == '__main__':\n"
-        "    write_drive(DriveSettings(seed=1, size=(64, 192), frames=5), sys.argv[1], stereo=True, workers=2)\n"
+        "    settings = DriveSettings(seed=1, size=(64, 192), frames=5)\n"
+        "    write_drive(settings, sys.argv[1], stereo=True, workers=2)\n"
     )
     program = tmp_path / "program.py"
     program.write_text(script)

@@ -36,7 +36,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def official_method(variant: str) -> Method:
     """The method of the official recipe with one ablation, without tie-break noise (as the fixtures)."""
     settings = recipe("monodepth2_official")
-    settings = changed(settings, network={"weights": "scratch"}, monodepth2={**VARIANTS[variant], "tie_noise": 0.0})
+    settings = changed(
+        settings, network={"weights": "scratch"}, monodepth2={**VARIANTS[variant], "tie_noise": 0.0}
+    )
     if variant == "posecnn":
         settings = changed(settings, pose={"kind": "posecnn"})
     return build_method(settings)
@@ -56,7 +58,9 @@ class Posed:
 def sample(common_inputs: dict[str, Tensor]) -> Sample:
     """Frame 0 between its neighbours."""
     camera = Camera.from_matrix(common_inputs["K_0"])
-    sources = tuple(View(common_inputs[name], camera, offset) for name, offset in (("frame_m1", -1), ("frame_p1", 1)))
+    sources = tuple(
+        View(common_inputs[name], camera, offset) for name, offset in (("frame_m1", -1), ("frame_p1", 1))
+    )
     return Sample(View(common_inputs["frame_0"], camera), sources, names=("a", "b"))
 
 
@@ -77,7 +81,9 @@ def posed(
 
     def build(variant: str, rounding: float = 0.0) -> Posed:
         method, given = official_method(variant), sample
-        names = [f"disp_{s}" for s in SCALES] + [f"{v}_{f}" for f in ("m1", "p1") for v in ("axisangle", "translation")]
+        names = [f"disp_{s}" for s in SCALES] + [
+            f"{v}_{f}" for f in ("m1", "p1") for v in ("axisangle", "translation")
+        ]
         noise = {name: 1 + rounding * torch.randn_like(common_inputs[name]) for name in names}
         leaves = {name: (common_inputs[name] * noise[name]).requires_grad_() for name in names}
         pair = poses_of(leaves)
@@ -86,7 +92,9 @@ def posed(
             partner = View(common_inputs["frame_m2"], sample.target.camera, view_from_target=rig)
             given, pair = replace(sample, sources=(*sample.sources, partner)), (*pair, rig)
         depth = method.networks["depth"]
-        inverse = tuple(inverse_depth_from_sigmoid(leaves[f"disp_{s}"], depth.near, depth.far) for s in SCALES)
+        inverse = tuple(
+            inverse_depth_from_sigmoid(leaves[f"disp_{s}"], depth.near, depth.far) for s in SCALES
+        )
         estimate = Estimate(inverse, pair)
         if variant == "predictive_mask":
             masks = parity_arrays("monodepth2/predictive_mask_inputs")
@@ -124,7 +132,9 @@ def every_second_if_finer(values: Tensor, like: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_loss_of_each_scale(variant: str, posed: Callable[[str], Posed], parity_arrays: Callable[[str], dict[str, Tensor]]):
+def test_loss_of_each_scale(
+    variant: str, posed: Callable[[str], Posed], parity_arrays: Callable[[str], dict[str, Tensor]]
+):
     it, expected = posed(variant), parity_arrays(f"monodepth2/losses_{variant}")
     weights = it.method.phase.weights
     by_term = {name: it.method.terms[name].per_scale(it.sample, it.estimate) for name in weights}
@@ -149,7 +159,7 @@ def test_total_loss_and_gradients(
 def test_gradients_of_maps(
     variant: str, posed: Callable[..., Posed], parity_arrays: Callable[[str], dict[str, Tensor]]
 ):
-    """The README's rule: relative L2 error, and nearly all elements close; beside kinks where that is missed."""
+    """The README's rule: relative L2 error and nearly all elements close; beside kinks where it is missed."""
     ours = gradients(posed(variant))
     for name, official in parity_arrays(f"monodepth2/losses_{variant}").items():
         if not name.startswith(("grad_disp", "grad_predictive")):
@@ -162,7 +172,9 @@ def test_gradients_of_maps(
             assert relative_error(values, official, smooth) <= 1e-2, name
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ("disable_automasking", "predictive_mask")])
+@pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v not in ("disable_automasking", "predictive_mask")]
+)
 @pytest.mark.parametrize("scale", SCALES)
 def test_auto_mask(
     variant: str, scale: int, posed: Callable[[str], Posed], parity_arrays: Callable[[str], dict[str, Tensor]]
@@ -200,7 +212,9 @@ class TestViews:
         depth = 1 / torch.nn.functional.interpolate(
             it.estimate.inverse_depth[scale], size, mode="bilinear", align_corners=False
         )
-        torch.testing.assert_close(every_second_if_finer(depth.detach(), official), official, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            every_second_if_finer(depth.detach(), official), official, rtol=1e-5, atol=1e-5
+        )
 
     def test_error_of_each_source(self, variant, scale, posed, parity_arrays):
         it = posed(variant)
@@ -212,7 +226,9 @@ class TestViews:
 @pytest.mark.parametrize(("name", "index"), [("m1", 0), ("p1", 1)])
 def test_matrices_of_the_neighbors(name: str, index: int, posed, parity_arrays):
     pose = posed("default").estimate.poses[index].matrix().detach()
-    torch.testing.assert_close(pose, parity_arrays("monodepth2/views_default")[f"cam_T_cam_{name}"], rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        pose, parity_arrays("monodepth2/views_default")[f"cam_T_cam_{name}"], rtol=0, atol=1e-6
+    )
 
 
 def test_axis_angle_both_ways(parity_arrays):

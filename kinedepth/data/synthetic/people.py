@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from kinedepth.data.synthetic.ground import CLASS
 from kinedepth.data.synthetic.placing import Matrix
@@ -33,6 +32,9 @@ SHIRTS: tuple[Color, ...] = (
 )
 TROUSERS: tuple[Color, ...] = ((0.18, 0.22, 0.34), (0.3, 0.27, 0.24), (0.15, 0.15, 0.17), (0.5, 0.46, 0.38))
 SKINS: tuple[Color, ...] = ((0.85, 0.66, 0.54), (0.62, 0.44, 0.33), (0.4, 0.28, 0.21))
+
+
+Place = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -105,48 +107,27 @@ def pedestrian(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float,
 
 def cyclist(rng: np.random.Generator) -> tuple[tuple[Body, ...], tuple[float, float, float]]:
     """A person on a bicycle whose wheels and legs turn, and (width, height, length)."""
-    phase = float(rng.uniform(0, 900))
-    frame = Coat(PLAIN, pick(rng, SHIRTS))
-    shirt, trousers = (
-        Coat(CLOTH, pick(rng, SHIRTS), pick(rng, SHIRTS), phase),
-        Coat(CLOTH, pick(rng, TROUSERS), None, phase),
-    )
-    hip, shoulder = (
-        np.array([[-0.16, -0.95, -0.32], [0.16, -0.95, -0.32]]),
-        np.array([[-0.21, -1.45, 0.08], [0.21, -1.45, 0.08]]),
+    phase, label = float(rng.uniform(0, 900)), CLASS["cyclist"]
+    frame, shirt = Coat(PLAIN, pick(rng, SHIRTS)), Coat(CLOTH, pick(rng, SHIRTS), pick(rng, SHIRTS), phase)
+    trousers = Coat(CLOTH, pick(rng, TROUSERS), None, phase)
+    tubes = (
+        ((0.0, 0.0), (0.05, 1.0), (0.5, 0.56)),
+        ((0.0, 0.45), (0.05, 0.06), (0.34, 1.02)),
+        ((0.0, -0.3), (0.05, 0.06), (0.34, 0.95)),
+        ((0.0, 0.47), (0.5, 0.05), (1.0, 1.05)),
     )
     trunk = [
-        _slab(hip, shoulder, 0.22, shirt),
-        *[
-            _slab(
-                shoulder[k : k + 1] + np.array([[-0.05, 0, 0], [0.05, 0, 0]]),
-                np.array([[-0.05, -1.0, 0.48], [0.05, -1.0, 0.48]]) + shoulder[k] * [1, 0, 0],
-                0.1,
-                shirt,
-            )
-            for k in (0, 1)
-        ],
+        _slab((0.0, -0.95, -0.32), (0.0, -1.45, 0.08), (0.32, 0.42), 0.22, shirt),
+        *[_slab((x, -1.45, 0.08), (x, -1.0, 0.48), (0.1, 0.1), 0.1, shirt) for x in (-0.21, 0.21)],
         *_head(1.62, 0.2, rng),
-        box((0.0, 0.0), (0.05, 1.0), (0.5, 0.56), frame),
-        box((0.0, 0.45), (0.05, 0.06), (0.34, 1.02), frame),
-        box((0.0, -0.3), (0.05, 0.06), (0.34, 0.95), frame),
-        box((0.0, 0.47), (0.5, 0.05), (1.0, 1.05), frame),
+        *[box(*tube, frame) for tube in tubes],
     ]
-    bodies = [Body(labelled(merged(trunk), CLASS["cyclist"]))]
+    bodies = [Body(labelled(merged(trunk), label))]
     for z in (-0.52, 0.52):
-        bodies.append(
-            Body(labelled(_wheel(z), CLASS["cyclist"]), (0.0, -0.34, z), rate=-1 / 0.34, spins=True)
-        )
-    for side in (-1.0, 1.0):
-        leg = _slab(
-            np.array([[-0.08, -0.93, -0.28], [0.08, -0.93, -0.28]]) + [side * 0.12, 0, 0],
-            np.array([[-0.06, -0.2, -0.02], [0.06, -0.2, -0.02]]) + [side * 0.12, 0, 0],
-            0.15,
-            trousers,
-        )
-        bodies.append(
-            Body(labelled(leg, CLASS["cyclist"]), (0.0, -0.93, -0.28), 0.3, 1.3, np.pi / 2 * (1 + side))
-        )
+        bodies.append(Body(labelled(_wheel(z), label), (0.0, -0.34, z), rate=-1 / 0.34, spins=True))
+    for x, turn in ((-0.12, 0.0), (0.12, np.pi)):
+        leg = _slab((x, -0.93, -0.28), (x, -0.2, -0.02), (0.16, 0.12), 0.15, trousers)
+        bodies.append(Body(labelled(leg, label), (0.0, -0.93, -0.28), 0.3, 1.3, turn))
     return tuple(bodies), (0.55, 1.77, 1.75)
 
 
@@ -163,11 +144,10 @@ def _wheel(z: float) -> Patch:
     return merged([rim, *spokes])
 
 
-def _slab(
-    low: Float[np.ndarray, "2 3"], high: Float[np.ndarray, "2 3"], thickness: float, coat: Coat
-) -> Patch:
-    """A leaning board between two horizontal edges along x."""
-    shift = np.array([0.0, 0.0, thickness / 2])
-    bottom = np.stack([low[0] - shift, low[1] - shift, low[1] + shift, low[0] + shift])
-    top = np.stack([high[0] - shift, high[1] - shift, high[1] + shift, high[0] + shift])
-    return hexahedron(bottom, top, coat)
+def _slab(low: Place, high: Place, widths: tuple[float, float], thickness: float, coat: Coat) -> Patch:
+    """A leaning board from one place to another, `widths` metres wide along x at its ends."""
+    rings = []
+    for (x, y, z), width in zip((low, high), widths, strict=True):
+        left, right, near, far = x - width / 2, x + width / 2, z - thickness / 2, z + thickness / 2
+        rings.append(np.array([[left, y, near], [right, y, near], [right, y, far], [left, y, far]]))
+    return hexahedron(rings[0], rings[1], coat)

@@ -21,12 +21,12 @@ TARGETS = {"textured": 0.60, "moving": 0.05, "ego_speed": 0.30, "warp_error": 2.
 def measure(drive: Drive, indices: Sequence[int] | None = None) -> dict[str, float]:
     """Measures the frames of the given indices, the first hundred if None.
 
-    `flow_p50` and its like: percentiles of static flow in pixels a frame. `textured`: share of pixels with an image
-    gradient above 2/255. `moving`: share of pixels on movers. `ego_speed`: share of frames that show a vehicle at the
-    camera's own velocity. `cut_below`: share of frames with an object cut by the lower edge. `standing`: share of
-    frames at a standstill. `warp_error`: mean absolute difference in 1/255 over the pixels visible in both, when the
-    next frame is warped to this one by true depth, pose and motion. `frames_per_second`: rendered per second of one
-    processor.
+    `flow_p50` and its like: percentiles of static flow in pixels a frame. `textured`: share of pixels with
+    an image gradient above 2/255. `moving`: share of pixels on movers. `ego_speed`: share of frames that
+    show a vehicle at the camera's own velocity. `cut_below`: share of frames with an object cut by the
+    lower edge. `standing`: share of frames at a standstill. `warp_error`: mean absolute difference in 1/255
+    over the pixels visible in both, when the next frame is warped to this one by true depth, pose and
+    motion. `frames_per_second`: rendered per second of one processor.
     """
     chosen = range(min(100, drive.frames)) if indices is None else indices
     started = time.process_time()
