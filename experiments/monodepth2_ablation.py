@@ -1,6 +1,6 @@
 """Monodepth2's ablation on the synthetic world: a warm start per seed, all variants from there, paired.
 
-    python experiments/monodepth2_ablation.py OUT [--seeds 0 1 2] [--warm 600] [--steps 240]
+    python experiments/monodepth2_ablation.py OUT [--seeds 0 1 2] [--warm 400] [--steps 150]
 
 Writes drives, runs and `results.json` below OUT; what is there already is not made again, so a stopped ladder
 goes on. Train and test drives have different seeds. From scratch with the flat-ground start: the paper's
@@ -56,7 +56,7 @@ class Ladder:
         """The recipe of one run."""
         return changed(
             Settings(),
-            network={"weights": "scratch", "start": "flat_ground"},
+            network={"weights": "scratch", "start": "flat_ground", "near": 0.01},
             data={"size": SIZE, "held_out": 0.05},
             monodepth2=choices,
             train={
@@ -195,8 +195,8 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--warm", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=240)
+    parser.add_argument("--warm", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--lr", type=float, default=2e-4)
     given = parser.parse_args()
     render(given.out)
