@@ -9,7 +9,7 @@ demo: $(STAMP)
 	$(BIN)/kinedepth demo
 
 test: check
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n auto -m slow
 
 # Format, lint, types, import contracts, quick tests: what CI calls first, and what runs before each commit.
 check: $(STAMP)
@@ -17,7 +17,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 format: $(STAMP)
 	$(BIN)/ruff format .

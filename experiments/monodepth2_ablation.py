@@ -39,6 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "full, explainability mask": {"automask": False, "explainability": True},
 }
 STANDING = {"baseline, 25 % standstill": BASELINE, "full, 25 % standstill": {}}
+WARM_RATE = 3e-4
 EVERY = 4
 """Test frames in a drive are this far apart: neighbours say nearly the same."""
 
@@ -52,7 +53,7 @@ class Ladder:
     steps: int
     lr: float
 
-    def settings(self, seed: int, steps: int, choices: dict[str, Any]) -> Settings:
+    def settings(self, seed: int, steps: int, choices: dict[str, Any], lr: float) -> Settings:
         """The recipe of one run."""
         return changed(
             Settings(),
@@ -60,7 +61,7 @@ class Ladder:
             data={"size": SIZE, "held_out": 0.05},
             monodepth2=choices,
             train={
-                "batch_size": 4, "steps": steps, "lr": self.lr, "drop_after": 10**6, "seed": seed,
+                "batch_size": 4, "steps": steps, "lr": lr, "drop_after": 10**6, "seed": seed,
                 "precision": "bf16-mixed", "log_every": 20, "save_every": 10**6, "samples": 2,
                 "logger": "none",
             },
@@ -86,10 +87,10 @@ def render(out: Path) -> None:
         (out / kind).mkdir(parents=True, exist_ok=True)
         for seed in seeds:
             if not (out / kind / str(seed)).exists():
-                write_drive(
-                    DriveSettings(seed=seed, frames=frames, size=SIZE, standstill=standstill),
-                    out / kind / str(seed),
+                street = DriveSettings(
+                    seed=seed, frames=frames, size=SIZE, standstill=standstill, turns=0.0, shake=0.5, lead=0.4
                 )
+                write_drive(street, out / kind / str(seed))
 
 
 def test_frames(out: Path) -> Iterator[tuple[str, Path, Any]]:
@@ -137,13 +138,15 @@ def references(out: Path) -> dict[str, Any]:
 def climb(ladder: Ladder, seed: int, results: dict[str, Any]) -> None:
     """All runs of one seed."""
     out = ladder.out
-    warm = ladder.train(f"warm_{seed}", "train", ladder.settings(seed, ladder.warm, {}))
+    warm = ladder.train(f"warm_{seed}", "train", ladder.settings(seed, ladder.warm, {}, WARM_RATE))
     rows = results.setdefault(str(seed), {})
     rows["warm start"] = of_checkpoint(out, warm)
     for name, choices in (VARIANTS | STANDING).items():
         drives = "standing" if name in STANDING else "train"
         slug = name.replace(" ", "_").replace("%", "percent").replace(",", "")
-        last = ladder.train(f"{slug}_{seed}", drives, ladder.settings(seed, ladder.steps, choices), warm)
+        last = ladder.train(
+            f"{slug}_{seed}", drives, ladder.settings(seed, ladder.steps, choices, ladder.lr), warm
+        )
         rows[name] = of_checkpoint(out, last)
         print(
             seed, name, {region: round(row["abs_rel"], 4) for region, row in rows[name].items()}, flush=True

@@ -125,6 +125,8 @@ def _part(index: int, parts: int, batch: Tensor) -> Tensor:
 def _check(choices: options.Monodepth2) -> None:
     if not choices.frames and not choices.stereo:
         raise KinedepthError("Monodepth2 needs a source: give monodepth2.frames or monodepth2.stereo.")
+    if 0 in choices.frames:
+        raise KinedepthError("monodepth2.frames are neighbors of the target, which is frame 0: leave 0 out.")
     if choices.explainability and choices.automask:
         raise KinedepthError(
             "monodepth2.explainability replaces the auto-mask: set monodepth2.automask to false with it."

@@ -318,6 +318,7 @@ class TestSwitches:
         [
             ({"explainability": True}, "automask"),
             ({"frames": (), "stereo": False}, "source"),
+            ({"frames": (-1, 0, 1)}, "leave 0 out"),
         ],
     )
     def test_choices_that_exclude_each_other_are_refused(self, choices: dict[str, Any], words: str) -> None:

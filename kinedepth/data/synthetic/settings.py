@@ -55,7 +55,7 @@ class DriveSettings:
     """Sharp (right-angled) turns per 100 m."""
     shake: float = 1.0
     """Scale of the camera's pitch, yaw and roll noise (0.25 degrees in pitch at 1)."""
-    lead: float = 0.5
+    lead: float = 0.6
     """Share of frames in which a vehicle ahead keeps the camera's own speed."""
     exposure: float = 0.0
     """Strength of exposure changes: 0.2 lets the gain wander between about 0.8 and 1.25."""
