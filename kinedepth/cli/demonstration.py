@@ -130,15 +130,20 @@ def prepare(folder: Path, overwrite: bool) -> None:
     write_json(folder / MARK, {"unfinished": True})
 
 
+def street(seed: int, frames: int, size: tuple[int, int]) -> DriveSettings:
+    """A drive without sharp turns: what can be learned from scratch in a few minutes."""
+    return DriveSettings(seed=seed, frames=frames, size=size, turns=0.0, shake=0.5, lead=0.2, fast=0.0)
+
+
 def render(folder: Path, plan: Plan, size: tuple[int, int]) -> None:
     """Drives to learn from, a drive to be measured on, and a video without truth."""
     jobs = [
-        (DriveSettings(seed=seed, frames=plan.train_frames, size=size), folder / "train" / f"{seed}", False)
+        (street(seed, plan.train_frames, size), folder / "train" / f"{seed}", False)
         for seed in plan.train_seeds
     ]
-    test = DriveSettings(seed=plan.test_seed, frames=plan.test_frames, size=size)
+    test = street(plan.test_seed, plan.test_frames, size)
     large = (size[0] * plan.video_scale, size[1] * plan.video_scale)
-    film = DriveSettings(seed=plan.video_seed, frames=plan.video_frames, size=large)
+    film = street(plan.video_seed, plan.video_frames, large)
     # The video's pictures are the largest: it begins first.
     jobs = [(film, folder / "video", True), *jobs, (test, folder / "test" / f"{test.seed}", False)]
     for _, place, _ in jobs:

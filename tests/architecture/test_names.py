@@ -91,12 +91,16 @@ def test_one_word_for_each_thing(trees: dict[str, ast.Module]) -> None:
     assert named(trees, OTHER_WORDS) == []
 
 
+NOT_OURS = {"get_renderables"}
+"""Methods of a library's class that ours fill in: rich asks for its progress bar by this name."""
+
+
 def test_functions_say_what_they_give(trees: dict[str, ast.Module]) -> None:
     found = [
         f"{file}:{node.lineno} {node.name}"
         for file, tree in trees.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and PREFIXES.search(node.name)
+        if isinstance(node, ast.FunctionDef) and PREFIXES.search(node.name) and node.name not in NOT_OURS
     ]
     assert found == []
 

@@ -1,6 +1,7 @@
 """What every depth network of the catalog keeps."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,6 +87,15 @@ def test_gradient_reaches_every_parameter(network: DepthNetwork, image: Tensor) 
     torch.stack([(one * torch.rand_like(one)).sum() for one in learning(image)]).sum().backward()
     silent = [name for name, p in learning.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
+
+
+def test_every_map_of_the_encoder_counts_and_learns(network: DepthNetwork, image: Tensor) -> None:
+    with torch.no_grad():
+        features = network.encode(image)
+    leaves = tuple(one.clone().requires_grad_() for one in features.encoder)
+    finest = network.decode(replace(features, encoder=leaves))[0]
+    gradients = torch.autograd.grad((finest * torch.rand_like(finest)).sum(), leaves)
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
 def test_state_makes_an_equal_network(network: DepthNetwork, image: Tensor) -> None:

@@ -29,6 +29,7 @@ from kinedepth.data.synthetic import (
     truth_poses,
     write_drive,
 )
+from kinedepth.data.synthetic.road import make_road
 from kinedepth.data.synthetic.settings import intrinsics_of
 from kinedepth.data.synthetic.statistics import camera_step, static_flow
 from kinedepth.data.synthetic.truth import boxes
@@ -276,7 +277,7 @@ def test_specular_changes_vehicles_and_no_truth(drive: Drive, frame: Frame) -> N
 
 
 def test_streets_hold_every_class() -> None:
-    found = {CLASSES[mover.label] for seed in (1, 2, 3) for mover in drive_of(seed=seed).movers}
+    found = {CLASSES[mover.label] for seed in (1, 2) for mover in drive_of(seed=seed).movers}
     assert found == {"person", "cyclist", "car", "truck", "bus"}
 
 
@@ -290,7 +291,7 @@ def test_a_lead_vehicle_keeps_the_speed_of_the_camera() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, float]:
-    return measure(drive_of(seed=1, size=(192, 640), frames=100), (5, 35, 65, 95))
+    return measure(drive_of(seed=1, size=(192, 640), frames=100), (5, 35, 65))
 
 
 @pytest.mark.parametrize(("name", "least"), [("textured", 0.6), ("moving", 0.05), ("ego_speed", 0.3)])

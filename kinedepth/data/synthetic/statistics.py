@@ -33,7 +33,9 @@ def measure(drive: Drive, indices: Sequence[int] | None = None) -> dict[str, flo
     frames = [render(drive, index) for index in chosen]
     elapsed = time.process_time() - started
     flows = np.concatenate([static_flow(drive, frame) for frame in frames])
-    pairs = [(frame, render(drive, frame.index + 1)) for frame in frames if frame.index + 1 < drive.frames]
+    known = {frame.index: frame for frame in frames}
+    followed = [frame for frame in frames if frame.index + 1 < drive.frames]
+    pairs = [(now, known.get(now.index + 1) or render(drive, now.index + 1)) for now in followed]
     shares = {
         "textured": [textured(frame).mean() for frame in frames],
         "moving": [moving_mask(drive, frame).mean() for frame in frames],
