@@ -110,9 +110,8 @@ def writable(folder: Path) -> Iterator[None]:
 
 def remove_drafts(folder: Path) -> None:
     """Remove what a killed run left half written."""
-    for path in (state_of(folder), model_of(folder, "last")):
-        for draft in path.parent.glob(".partial-*"):
-            draft.unlink(missing_ok=True)
+    for draft in folder.rglob(".partial-*"):
+        draft.unlink(missing_ok=True)
 
 
 def read_state(folder: Path) -> dict[str, Any]:

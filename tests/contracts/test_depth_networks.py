@@ -70,7 +70,8 @@ def test_evaluation_does_not_mix_images(network: DepthNetwork, image: Tensor) ->
 
 
 def test_depth_depends_on_the_picture(network: DepthNetwork, image: Tensor) -> None:
-    assert not torch.allclose(*network(image)[0], rtol=1e-4)
+    one, other = network(image)[0]
+    assert not torch.allclose(one, other, rtol=1e-4)
 
 
 def test_autocast_gives_finite_full_precision(network: DepthNetwork, image: Tensor) -> None:

@@ -1,5 +1,7 @@
 """Pure image differences: closed forms, the fact sheet's numbers, derivatives."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -61,7 +63,9 @@ def test_error_of_the_fact_sheets_images(patterns: tuple[Tensor, Tensor]) -> Non
 
 
 @pytest.mark.parametrize("error", [ssim_distance, photometric_error])
-def test_errors_are_symmetric_between_zero_and_one_and_zero_at_home(error) -> None:
+def test_errors_are_symmetric_between_zero_and_one_and_zero_at_home(
+    error: Callable[[Tensor, Tensor], Tensor],
+) -> None:
     a, b = torch.rand(2, 2, 3, 9, 8, dtype=torch.float64)
     assert float(error(a, b).min()) >= 0
     assert float(error(a, b).max()) <= 1

@@ -147,7 +147,7 @@ class TestDeath:
 
     def test_leftovers_go_when_the_run_is_resumed(self, workshop: Any, tmp_path: Path):
         workshop.trainer(tmp_path, steps=2).fit()
-        for folder in ("state", "checkpoints"):
+        for folder in ("state", "checkpoints", "."):
             (tmp_path / folder / ".partial-123-left").write_bytes(b"half")
         workshop.trainer(tmp_path, steps=3).fit(resume=True)
         assert not list(tmp_path.rglob(".partial*"))
