@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinedepth.cli.predict import Predict
@@ -21,6 +20,7 @@ from kinedepth.inference.predictor import Predictor
 from kinedepth.inference.session import Wanted, Written, predict_source
 from kinedepth.inference.video import exact_rate
 from kinedepth.inference.whole import check_output
+from kinedepth.judging import knows_motion
 from kinedepth.recipe import checkpoint_of, load_predictor
 
 PoseFile = Literal["tum", "kitti"]
@@ -101,18 +101,8 @@ def _poses(asked: Predict, clip: Clip, predictor: Predictor) -> tuple[PoseFile, 
     """The files of the camera's path that are asked for; `auto` is what there can be."""
     files: tuple[PoseFile, ...] = ("tum", "kitti")
     if "auto" in asked.poses:
-        return files if clip.count > 1 and _knows_motion(predictor) else ()
+        return files if clip.count > 1 and knows_motion(predictor) else ()
     return tuple(file for file in files if file in asked.poses)
-
-
-def _knows_motion(predictor: Predictor) -> bool:
-    """Whether a method says how the camera moved between two pictures; S has no pose network."""
-    black = np.zeros((*predictor.size, 3), dtype=np.uint8)
-    try:
-        predictor.pose(black, black)
-    except KinedepthError:
-        return False
-    return True
 
 
 def _outline(asked: Predict, clip: Clip, predictor: Predictor, known: Known, wanted: Wanted) -> list[str]:
