@@ -2,31 +2,28 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from kinedepth import catalog
 from kinedepth import settings as options
-from kinedepth.data import kitti
-from kinedepth.data.augment import Augment
-from kinedepth.data.camera_files import OFFICIAL_KITTI
-from kinedepth.data.frames import rounded_size
-from kinedepth.data.moments import Calibration, Moment, split
-from kinedepth.data.samples import UNIT_BASELINE, Samples
-from kinedepth.data.source import Given, Source, open_source
-from kinedepth.data.store import FrameStore
+from kinedepth.data.moments import Calibration, Lens
 from kinedepth.errors import KinedepthError
+from kinedepth.footage import Data as Data
+from kinedepth.footage import Footage as Footage
+from kinedepth.footage import flat_ground as flat_ground
+from kinedepth.footage import header as header
+from kinedepth.footage import open_data as open_data
+from kinedepth.footage import understand as understand
 from kinedepth.inference.predictor import Predictor, Unit
-from kinedepth.inference.weights import read_weights
+from kinedepth.inference.weights import read_header, read_weights
 from kinedepth.method import Method, Parts
 from kinedepth.networks import DepthNetwork
 from kinedepth.networks.blocks.range import FlatGround, InverseDepthRange
 from kinedepth.networks.explain import Explainability
 from kinedepth.optimizer import Cosine, Optimizer, Schedule, Steps
-from kinedepth.scene import Inputs
 from kinedepth.settings import recipe as recipe
 from kinedepth.settings import recipe_names as recipe_names
 
@@ -83,100 +80,27 @@ def optimizer(train: options.Train) -> Optimizer:
     return Optimizer(train.lr, schedule=schedule)
 
 
-@dataclass(frozen=True)
-class Footage:
-    """What was understood of a source, before any picture of it is read."""
+class CameraNote(NamedTuple):
+    """What a checkpoint says of the camera that it was trained with."""
 
-    path: Path
-    source: Source | None
-    """None for an official split, which lists its own frames."""
-    calibration: Calibration
-    baseline: float | None
-    """Metres between a stereo rig's cameras, where known."""
-    summary: str
+    source: str
+    """Where it came from, for people; begins with GUESSED where nothing was known."""
+    raw: Calibration | None
+    """With its lens, in pixels of the training's pictures; None where they were taken as they are."""
 
 
-def understand(path: Path, data: options.Data) -> Footage:
-    """What lies at `path`.
+def camera_note(path: Path) -> CameraNote:
+    """What a checkpoint or run folder says of its camera; older ones say little.
 
     Raises:
-        KinedepthError: nothing usable, or the camera makes no sense.
+        KinedepthError: the file is missing, damaged or foreign.
     """
-    if data.split:
-        summary = f"source     {path} (KITTI, official split {data.split})"
-        return Footage(path, None, OFFICIAL_KITTI, kitti.BASELINE, summary)
-    source = open_source(path, Given(data.intrinsics or None, data.fov or None, data.baseline or None))
-    first = source.sequences[0]
-    return Footage(path, source, first.calibration, first.baseline, source.summary())
-
-
-@dataclass(frozen=True)
-class Data:
-    """Samples ready for training."""
-
-    learn: Samples
-    held_out: Samples | None
-    notes: tuple[str, ...]
-
-
-def open_data(footage: Footage, settings: options.Settings, inputs: Inputs) -> Data:
-    """The samples that a method asks of a source.
-
-    Raises:
-        KinedepthError: a sequence is too short, or lacks what the method needs.
-    """
-    learn, held = _moments(footage, settings, inputs)
-    size = rounded_size(settings.data.size)
-    notes = [f"moments    {len(learn)} to learn from, {len(held)} held out"]
-    if size != tuple(settings.data.size):
-        notes.append(f"note       networks see {size[1]}x{size[0]}: the size, rounded to multiples of 32")
-    store = FrameStore(size, int(settings.data.memory * 1024**3))
-    shared: dict[str, Any] = {"inputs": inputs, "size": size, "convention": settings.data.camera_convention}
-    vary = Augment(0.5 * settings.data.flip, 0.5 * settings.data.jitter)
-    train = Samples(learn, augment=vary, seed=settings.train.seed, store=store, **shared)
-    judged = Samples(held, truth=_have_truth(held), store=store, **shared) if held else None
-    return Data(train, judged, tuple(notes))
-
-
-def _moments(
-    footage: Footage, settings: options.Settings, inputs: Inputs
-) -> tuple[list[Moment], list[Moment]]:
-    """Moments to learn from and moments held out."""
-    if footage.source is not None:
-        return split(footage.source.moments(inputs.offsets), settings.data.held_out)
-    name = settings.data.split
-    wanted = kitti.Wanted(inputs.offsets, "stereo" in inputs.priors)
-    read = kitti.odometry_moments if name.startswith("odom") else kitti.raw_moments
-    return read(footage.path, f"{name}/train", wanted), read(footage.path, f"{name}/val", wanted)
-
-
-def _have_truth(moments: list[Moment]) -> bool:
-    return all(moment.truth is not None and moment.truth.kind != "velodyne" for moment in moments)
-
-
-def flat_ground(settings: options.Settings, footage: Footage) -> FlatGround:
-    """Flat ground as the source's camera sees it.
-
-    In stereo's unit (0.1 for the baseline) the camera's height is known; otherwise the unit is chosen so that
-    the median depth of the ground is one.
-    """
-    size = rounded_size(settings.data.size)
-    scaled = footage.calibration.resized(size, "centers")
-    height = 0.0
-    if settings.monodepth2.stereo and footage.baseline:
-        height = settings.network.camera_height * UNIT_BASELINE / footage.baseline
-    return FlatGround.below_camera(scaled.fy, scaled.cy, size[0], height)
-
-
-def header(settings: options.Settings, footage: Footage) -> dict[str, Any]:
-    """What every checkpoint carries, so that it can be used with no other file."""
-    unit: dict[str, Any] = {"scale": "relative", "source": "monocular video", "factor": 1.0}
-    if settings.monodepth2.stereo and footage.baseline:
-        factor = footage.baseline / UNIT_BASELINE
-        unit = {"scale": "metric", "source": f"stereo baseline {footage.baseline:.3f} m", "factor": factor}
-    size = rounded_size(settings.data.size)
-    camera = asdict(footage.calibration.resized(size, "centers"))
-    return {"settings": options.to_mapping(settings), "camera": camera, "size": size, "unit": unit}
+    note = read_header(checkpoint_of(path))
+    raw = note.get("raw_camera")
+    if raw is None:
+        return CameraNote(str(note.get("camera_source", "of the training, origin not noted")), None)
+    lens = Lens(raw["lens"]["model"], tuple(raw["lens"]["coefficients"]))
+    return CameraNote(str(note["camera_source"]), Calibration(**(raw | {"lens": lens})))
 
 
 def load_method(path: Path) -> tuple[Method, dict[str, Any]]:
@@ -227,7 +151,10 @@ def load_predictor(path: Path, device: str = "cpu", flip: bool = False) -> Predi
     unit = Unit(note["unit"]["scale"], note["unit"]["source"], note["unit"]["factor"])
     size = (int(note["size"][0]), int(note["size"][1]))
     camera = Calibration(**note["camera"]).camera(size)
-    return Predictor(method, size, unit, camera, flip, device)
+    predictor = Predictor(method, size, unit, camera, flip, device)
+    predictor.camera_source = f"the run's: {note.get('camera_source', 'not said')}"
+    predictor.gap = int(note.get("gap", 1))
+    return predictor
 
 
 def initialize(method: Method, path: Path) -> list[str]:

@@ -1,25 +1,28 @@
 """A run folder: made, described, trained, resumed.
 
-runs/<name>/{recipe.toml, environment.json, metrics.jsonl, tensorboard/, samples/, state/,
-             checkpoints/{last,best}.safetensors}
+runs/<name>/{recipe.toml, environment.json, source.json, mask.png, metrics.jsonl, tensorboard/, samples/,
+             state/, checkpoints/{last,best}.safetensors}
 """
 
 import json
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinedepth import settings as options
 from kinedepth.errors import KinedepthError
 from kinedepth.inference.whole import check_output
 from kinedepth.recipe import build_method, flat_ground, header, initialize, open_data, understand
+from kinedepth.reporting import write_report
 from kinedepth.training.checkpoint import state_of
 from kinedepth.training.log import require_logger
 from kinedepth.training.step import settled_precision
@@ -46,28 +49,44 @@ def start(
     settings = options.changed(
         _from_anywhere(settings), train={"precision": settled_precision(settings.train)}
     )
-    trainer = _trainer(source, settings, settings, folder, say)
+    trainer, note = _trainer(source, settings, settings, folder, say)
     for line in initialize(trainer.method, init) if init is not None else ():
         say(line)
     try:
-        _describe(folder, settings, source)
-        return trainer.fit()
+        _describe(folder, settings, source, note)
+        return _fit(trainer, folder)
     finally:
         if not state_of(folder).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _describe(folder: Path, settings: options.Settings, source: Path) -> None:
+def _describe(folder: Path, settings: options.Settings, source: Path, note: dict[str, Any]) -> None:
     """Make the run folder and write down what the run is."""
     try:
         folder.mkdir(parents=True)
         (folder / "recipe.toml").write_text(options.to_toml(settings), encoding="utf-8")
-        note = json.dumps(environment(source), indent=2)
-        (folder / "environment.json").write_text(note, encoding="utf-8")
+        _write(folder / "environment.json", environment(source))
+        _write(folder / "source.json", _with_masks(folder, note))
     except OSError as error:
         raise KinedepthError(
             f"The run folder '{folder}' cannot be made ({error.strerror or error}): name another place."
         ) from None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _with_masks(folder: Path, note: dict[str, Any]) -> dict[str, Any]:
+    """What was understood, with its masks copied into the run folder and named there."""
+    masks = [sequence["mask"] for sequence in note["sequences"] if sequence["mask"]]
+    for number, path in enumerate(dict.fromkeys(mask["path"] for mask in masks), 1):
+        copy = folder / f"mask{f'-{number}' if number > 1 else ''}{Path(path).suffix}"
+        shutil.copyfile(path, copy)
+        for mask in masks:
+            if mask["path"] == path:
+                mask["file"] = copy.name
+    return note
 
 
 def resume(folder: Path, say: Say = print, source: Path | None = None) -> Path:
@@ -81,7 +100,17 @@ def resume(folder: Path, say: Say = print, source: Path | None = None) -> Path:
     settings, before = _described(folder)
     # All weights come from the state, so nothing is downloaded or read for them.
     untrained = options.changed(settings, network={"weights": "scratch"})
-    return _trainer(source or before, settings, untrained, folder, say).fit(resume=True)
+    trainer, _ = _trainer(source or before, settings, untrained, folder, say)
+    return _fit(trainer, folder, resume=True)
+
+
+def _fit(trainer: Trainer, folder: Path, resume: bool = False) -> Path:
+    """Train to the end or to an interruption; what there is then has a report."""
+    try:
+        return trainer.fit(resume=resume)
+    finally:
+        if state_of(folder).exists():
+            write_report(folder)
 
 
 def _described(folder: Path) -> tuple[options.Settings, Path]:
@@ -98,28 +127,46 @@ def _described(folder: Path) -> tuple[options.Settings, Path]:
 
 def _from_anywhere(settings: options.Settings) -> options.Settings:
     """Settings whose files are found from any folder, so that a run can be resumed from another."""
-    given = settings.data.intrinsics
+    files = {name: getattr(settings.data, name) for name in ("intrinsics", "mask")}
+    found = {name: str(Path(given).resolve()) for name, given in files.items() if _is_there(given)}
+    return options.changed(settings, data=found)
+
+
+def _is_there(given: str) -> bool:
     try:
-        is_file = bool(given) and Path(given).is_file()
+        return bool(given) and Path(given).exists()
     except OSError:  # numbers, too long for a file's name
-        is_file = False
-    return options.changed(settings, data={"intrinsics": str(Path(given).resolve())}) if is_file else settings
+        return False
 
 
 def _trainer(
     source: Path, settings: options.Settings, built: options.Settings, folder: Path, say: Say
-) -> Trainer:
-    """The trainer of a run; its method is built from `built`, all else from `settings`."""
+) -> tuple[Trainer, dict[str, Any]]:
+    """The trainer of a run, and what was understood of its source.
+
+    Its method is built from `built`, all else from `settings`.
+    """
     require_logger(settings.train.logger)
     torch.manual_seed(settings.train.seed)
     footage = understand(source, settings.data)
     say(footage.summary)
     method = build_method(built, flat_ground(settings, footage))
-    data = open_data(footage, settings, method.learns_from)
+    with _measuring(0 if footage.source is None else footage.source.count) as step:
+        data = open_data(footage, settings, method.learns_from, step)
     for line in data.notes:
         say(line)
     parts = TrainingData(data.learn, data.held_out, settings.data.workers)
-    return Trainer(method, parts, folder, settings.train, header(settings, footage))
+    note = header(settings, footage, data.gap)
+    return Trainer(method, parts, folder, settings.train, note), data.facts
+
+
+@contextmanager
+def _measuring(frames: int) -> Iterator[Callable[[], None]]:
+    """A bar that goes on with each frame whose motion is measured, and then away."""
+    columns = (TextColumn("measuring motion"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("frames", total=frames, visible=False)
+        yield lambda: progress.update(task, advance=1, visible=True)
 
 
 def environment(source: Path) -> dict[str, Any]:

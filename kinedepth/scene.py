@@ -40,6 +40,11 @@ class View(Record):
     """Object ids, 0 is background."""
     semantics: Int[Tensor, "*b h w"] | None = None
     boxes: Boxes | None = None
+    counts: Bool[Tensor, "*b 1 h w"] | None = None
+    """False where the lens shows nothing or the car's own bonnet is: kept out of every loss. None: all count.
+
+    Networks see these pixels all the same: the image is not blackened, as it is not when predicting.
+    """
     jittered: Float[Tensor, "*b 3 h w"] | None = None
     """What networks see instead of `image`; losses never do."""
 
@@ -94,6 +99,8 @@ class Rebuilt(Record):
     """In front of the source and inside its image."""
     source_depth: Float[Tensor, "b 1 h w"] | None = None
     """The source's own depth read at `pixels`, where a method predicts it."""
+    counts: Bool[Tensor, "b 1 h w"] | None = None
+    """Where `image` was made only from pixels of the source that count (`View.counts`). None: everywhere."""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,14 @@ class Data:
     """Mirror half of the samples."""
     jitter: bool = True
     """Change brightness, contrast, saturation and hue of half of the samples, for networks only."""
+    gap: CountOrNone = 1
+    """Frames from a target to its first neighbour; 0 chooses it by the measured motion."""
+    standstill: bool = False
+    """Drop moments in which the camera stands; it is measured."""
+    cuts: bool = False
+    """Drop moments that span a cut of the video; it is measured."""
+    mask: str = ""
+    """Left out of every loss: "" nothing, "auto" the car's own bonnet if found, or a picture (0 is out)."""
     baseline: NotNegative = 0.0
     """Distance of a stereo pair's cameras in metres; 0 takes the source's own or the official unit of 0.1."""
     workers: CountOrNone = 1

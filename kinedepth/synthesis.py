@@ -8,11 +8,12 @@ positions stay in pixels of the source until they are read; points behind a came
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from kinedepth.geometry.camera import Camera, Convention
+from kinedepth.geometry.counted import counts_read, image_mean, shrunk_counts
 from kinedepth.geometry.depth import resized_map
 from kinedepth.geometry.pose import Pose
 from kinedepth.geometry.precision import outside_autocast
@@ -49,23 +50,29 @@ def view_at(view: View, size: tuple[int, int], convention: Convention) -> tuple[
     return shrunk(view.image, size), view.camera.resized((size[1] / width, size[0] / height), convention)
 
 
+def counts_at(view: View, size: tuple[int, int]) -> Bool[Tensor, "b 1 h w"] | None:
+    """Where a view's pixels count at a size of the pyramid; None where all do."""
+    return None if view.counts is None else shrunk_counts(view.counts, size)
+
+
 def rebuild(
     points: Float[Tensor, "b 3 h w"],
     source_from_target: Pose,
     image: Float[Tensor, "b 3 h w"],
     camera: Camera,
     align_corners: bool = True,
+    counts: Bool[Tensor, "b 1 h w"] | None = None,
 ) -> Rebuilt:
-    """The source's `image` read where the target's `points` fall."""
+    """The source's `image` read where the target's `points` fall; `counts` are the source's."""
     pixels, depth = camera.project(points, source_from_target)
     valid = (depth > 0) & inside(pixels.detach(), (image.shape[-2], image.shape[-1]))
-    return Rebuilt(read(image, pixels, "border", align_corners), pixels, depth, valid)
-
-
-def _moved_by(pose: Pose, inverse_depth: Float[Tensor, "b 1 h w"], settings: Synthesis) -> Pose:
-    if not settings.translation_by_inverse_depth:
-        return pose
-    return Pose(pose.rotation, pose.translation * inverse_depth.mean((1, 2, 3))[:, None])
+    return Rebuilt(
+        read(image, pixels, "border", align_corners),
+        pixels,
+        depth,
+        valid,
+        counts=None if counts is None else counts_read(counts, pixels, align_corners),
+    )
 
 
 def synthesize(
@@ -93,8 +100,11 @@ def _at_scale(
         image, source_camera = view_at(source, size, settings.convention)
         seen = points if not estimate.motion else points + _residual(estimate, index, pose, size)
         # A rig's known pose is in the depth's own unit; only what a network estimated follows the mean depth.
-        pose = pose if source.view_from_target is not None else _moved_by(pose, inverse_depth, settings)
-        rebuilt.append(rebuild(seen, pose, image, source_camera, settings.align_corners))
+        if settings.translation_by_inverse_depth and source.view_from_target is None:
+            mean = image_mean(inverse_depth, counts_at(sample.target, size))
+            pose = Pose(pose.rotation, pose.translation * mean[..., 0, 0])
+        counts = counts_at(source, size)
+        rebuilt.append(rebuild(seen, pose, image, source_camera, settings.align_corners, counts))
     return tuple(rebuilt)
 
 

@@ -12,13 +12,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from kinedepth.data import kitti
+from kinedepth.data.moments import Calibration, Lens
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.weights import write_weights
+from kinedepth.inference.weights import read_header, write_weights
 from kinedepth.method import Method
 from kinedepth.networks.blocks.range import FlatGround
 from kinedepth.optimizer import Cosine, Progress, Steps
 from kinedepth.recipe import (
     build_method,
+    camera_note,
     checkpoint_of,
     flat_ground,
     header,
@@ -151,6 +154,62 @@ class TestData:
         data = self.opened(drive, **given)
         assert data.learn[0].target.camera.focal.tolist() == pytest.approx([focal, focal])
 
+    def test_takes_every_moment_unless_asked(self, drive: Path, monkeypatch: pytest.MonkeyPatch):
+        def refuse(*given: Any) -> None:
+            raise AssertionError("measured")
+
+        monkeypatch.setattr("kinedepth.data.choosing.measured", refuse)
+        data = self.opened(drive, held_out=0.0)
+        assert [moment.name for moment in data.learn.moments] == [
+            moment.name for moment in understand(drive, SMALL.data).source.moments()
+        ]
+        assert data.gap == 1
+
+    def test_takes_the_gap_that_is_given(self, drive: Path):
+        data = self.opened(drive, gap=2, held_out=0.0)
+        assert (len(data.learn), data.gap) == (6, 2)
+        assert [frame.label for frame in data.learn.moments[0].frames()[:3]] == ["002", "000", "004"]
+
+    def test_drops_what_is_no_motion(self, drive: Path):
+        """Noise that differs in every picture is a cut between any two."""
+        with pytest.raises(KinedepthError, match="no moment of .* is left: 8 span a cut"):
+            self.opened(drive, cuts=True)
+
+    def test_stereo_alone_measures_nothing(self, drive: Path):
+        settings = changed(SMALL, monodepth2={"frames": (), "stereo": True}, data={"gap": 0, "cuts": True})
+        data = open_data(understand(drive, settings.data), settings, build_method(settings).learns_from)
+        assert len(data.learn) + len(data.held_out) == 10
+
+    def test_leaves_out_what_a_mask_says(self, drive: Path, tmp_path: Path):
+        pixels = np.full(SIZE, 255, np.uint8)
+        pixels[48:] = 0
+        Image.fromarray(pixels).save(tmp_path / "hood.png")
+        data = self.opened(drive, mask=str(tmp_path / "hood.png"))
+        counts = data.learn[0].target.counts
+        assert counts is not None
+        assert counts[0, :48].all()
+        assert not counts[0, 48:].any()
+        assert "motion     mask leaves out 25 % (hood.png)" in data.notes
+
+    def test_measures_for_the_sake_of_a_mask(self, drive: Path):
+        data = self.opened(drive, mask="auto")
+        assert (len(data.learn), len(data.held_out)) == (4, 2)
+        assert data.choices[0].motion is not None
+        assert json.loads(json.dumps(data.facts))["sequences"][0]["mask"] is None
+
+    def test_an_official_split_keeps_its_own_moments(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        drive = tmp_path / "2011_09_26" / "2011_09_26_drive_0001_sync" / "image_02" / "data"
+        write_pictures(drive, 4)
+        for path in drive.iterdir():
+            path.rename(drive / f"{int(path.stem):010d}.png")
+        lines = [kitti.Line("2011_09_26/2011_09_26_drive_0001_sync", 1)] * 2
+        monkeypatch.setattr(kitti, "split_lines", lambda name: lines)
+        settings = changed(SMALL, data={"split": "eigen_zhou", "gap": 0, "standstill": True})
+        footage = understand(tmp_path, settings.data)
+        data = open_data(footage, settings, build_method(settings).learns_from)
+        assert any("an official split has its own" in note for note in data.notes)
+        assert data.facts["kind"] == "KITTI, official split"
+
     def test_refuses_a_sequence_that_is_too_short(self, tmp_path: Path):
         write_pictures(tmp_path / "short", 2)
         with pytest.raises(KinedepthError, match="2 frames"):
@@ -184,6 +243,48 @@ class TestHeader:
 
     def test_can_be_written(self, drive: Path):
         json.dumps(header(SMALL, understand(drive, SMALL.data)))
+
+    def written(self, drive: Path, path: Path, **data: Any) -> Path:
+        settings = changed(SMALL, data=data)
+        note = header(settings, understand(drive, settings.data), gap=3)
+        write_weights(path, build_method(settings).networks.state_dict(), note)
+        return path
+
+    def test_says_where_the_camera_comes_from(self, drive: Path, tmp_path: Path):
+        path = self.written(drive, tmp_path / "a.safetensors")
+        assert camera_note(path) == ("from intrinsics.json beside the pictures", None)
+        assert read_header(path)["gap"] == 3
+        predictor = load_predictor(path)
+        assert (predictor.gap, predictor.odometer().gap) == (3, 3)
+        assert predictor.infer(np.zeros((64, 96, 3), np.uint8)).camera_source == (
+            "the run's: from intrinsics.json beside the pictures"
+        )
+
+    def test_keeps_the_lens(self, drive: Path, tmp_path: Path):
+        known = {"fx": 80, "fy": 80, "cx": 47.5, "cy": 31.5, "width": 96, "height": 64}
+        (tmp_path / "lens.json").write_text(json.dumps(known | {"distortion": [-0.2, 0.05, 0.0, 0.0]}))
+        path = self.written(drive, tmp_path / "a.safetensors", intrinsics=str(tmp_path / "lens.json"))
+        note = camera_note(path)
+        assert note.source == "from lens.json"
+        lens = Lens("brown", (-0.2, 0.05, 0.0, 0.0))
+        assert note.raw == Calibration(80.0, 80.0, 47.5, 31.5, 96, 64, lens)
+        camera = load_predictor(path).camera
+        assert camera is not None
+        assert camera.focal.tolist() != [80, 80]
+
+    def test_of_an_official_split(self, tmp_path: Path):
+        settings = changed(SMALL, data={"split": "eigen_zhou"})
+        note = header(settings, understand(tmp_path, settings.data))
+        assert (note["camera_source"], note["raw_camera"]) == ("the one camera of Monodepth2 for KITTI", None)
+
+    def test_of_older_checkpoints_says_little(self, drive: Path, tmp_path: Path):
+        note = header(SMALL, understand(drive, SMALL.data))
+        old = {key: note[key] for key in ("settings", "camera", "size", "unit")}
+        old["camera"] = {key: value for key, value in note["camera"].items() if key != "lens"}
+        path = tmp_path / "old.safetensors"
+        write_weights(path, build_method(SMALL).networks.state_dict(), old)
+        assert camera_note(path).raw is None
+        assert load_predictor(path).camera is not None
 
 
 @pytest.fixture(scope="module")

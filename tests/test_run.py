@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,48 @@ class TestStart:
         assert "a folder of pictures" in "\n".join(said)
         assert "moments    6 to learn from, 2 held out" in said
         assert recipe(str(tmp_path / "run" / "recipe.toml")).train.precision in ("32-true", "bf16-mixed")
+
+    def test_describes_what_it_learns_from(self, whole: Path, drive: Path):
+        told = json.loads((whole / "source.json").read_text())
+        (sequence,) = told["sequences"]
+        assert told["path"] == str(drive)
+        assert told["summary"][0] == f"source     {drive} (a folder of pictures)"
+        assert (sequence["gap"], sequence["moments"], sequence["frames"]) == (1, 10, 12)
+        assert sequence["camera"]["source"] == "from intrinsics.json beside the pictures"
+        assert sequence["motion"]["pace"] == pytest.approx(2 / SIZE[1], rel=0.2)
+        assert len(sequence["motion"]["displacement"]) == 11
+        assert any(line.startswith("motion     median 2") for line in told["taken"])
+        header = read_header(whole / "checkpoints" / "last.safetensors")
+        assert header["camera_source"] == sequence["camera"]["source"]
+        assert header["gap"] == 1
+
+    def test_copies_the_mask_that_it_is_given(self, drive: Path, tmp_path: Path):
+        pixels = np.full(SIZE, 255, np.uint8)
+        pixels[48:] = 0
+        Image.fromarray(pixels).save(tmp_path / "hood.png")
+        settings = changed(small(steps=1), data={"mask": str(tmp_path / "hood.png")})
+        run.start(drive, settings, tmp_path / "run", say=quiet)
+        assert (tmp_path / "run" / "mask.png").read_bytes() == (tmp_path / "hood.png").read_bytes()
+        mask = json.loads((tmp_path / "run" / "source.json").read_text())["sequences"][0]["mask"]
+        assert (mask["share"], mask["file"]) == (0.25, "mask.png")
+
+    def test_refuses_a_camera_that_never_moves(self, drive: Path, tmp_path: Path):
+        (tmp_path / "tripod").mkdir()
+        for index in range(12):
+            shutil.copy(drive / "004.png", tmp_path / "tripod" / f"{index:03d}.png")
+        with pytest.raises(KinedepthError, match="the camera does not move in tripod") as refused:
+            run.start(tmp_path / "tripod", small(), tmp_path / "run", say=quiet)
+        assert "\n" not in str(refused.value)
+        assert [path.name for path in tmp_path.iterdir()] == ["tripod"]
+
+    def test_a_recipe_that_measures_nothing_takes_it(self, drive: Path, tmp_path: Path):
+        (tmp_path / "tripod").mkdir()
+        for index in range(12):
+            shutil.copy(drive / "004.png", tmp_path / "tripod" / f"{index:03d}.png")
+        data = {"gap": 1, "standstill": False, "cuts": False, "mask": ""}
+        assert run.start(
+            tmp_path / "tripod", changed(small(steps=1), data=data), tmp_path / "run", say=quiet
+        ).is_file()
 
     def test_keeps_a_folder_that_exists(self, whole: Path, drive: Path):
         before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}

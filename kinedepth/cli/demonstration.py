@@ -6,6 +6,7 @@ drives/video          a video of a third seed
 run                   the run folder of the training
 evaluation            tables and error maps
 prediction            depth, colour video, the camera's path
+report.html           all of it on one page
 demo.json             what was done, and how long it took
 """
 
@@ -34,6 +35,7 @@ from kinedepth.inference.session import Wanted, Written, predict_source
 from kinedepth.inference.whole import check_output
 from kinedepth.judging import CONSTANT, UNTRAINED, Question, judged, wide_console
 from kinedepth.recipe import load_predictor
+from kinedepth.reporting import write_report
 from kinedepth.settings import Settings, changed, recipe
 
 MARK = "demo.json"
@@ -109,6 +111,7 @@ def demonstrate(folder: Path, plan: Plan, overwrite: bool = False, console: Cons
         written = predict(folder)
     beaten = {label: label not in losses_to(tables, MODEL) for label in tables if label != MODEL}
     write_json(folder / MARK, {"plan": asdict(plan), "seconds": clock.seconds, "model_beats": beaten})
+    write_report(folder)
     conclude(console, folder, written, clock)
     return said(console, tables)
 
@@ -195,6 +198,7 @@ def predict(folder: Path) -> Written:
 def conclude(console: Console, folder: Path, written: Written, clock: Clock) -> None:
     """Where to look, and how long it took."""
     looks = {
+        "report.html": "all of it on one page",
         "prediction/depth.mp4": f"picture above predicted depth, {written.frames} frames",
         "prediction/poses_tum.txt": f"the camera's path ({written.scale})",
         "prediction/depth_png16": "depth of every frame, with its scale in the metadata",

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from kinedepth.cli.aliases import spelled_out
 from kinedepth.cli.complaints import explained, unknown_flag
 from kinedepth.cli.complaints import nearest as nearest
 from kinedepth.errors import UsageError
@@ -16,15 +17,18 @@ from kinedepth.errors import UsageError
 T = TypeVar("T")
 IsValue = Callable[[str], bool]
 NO_LISTS: Mapping[str, IsValue] = MappingProxyType({})
+NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
-def parsed(
+def parsed(  # noqa: PLR0913  what a verb takes is one thing to it
     kind: type[T],
     argv: Sequence[str],
     verb: str,
     example: str,
     default: T | None = None,
     lists: Mapping[str, IsValue] = NO_LISTS,
+    *,
+    aliases: Mapping[str, str] = NO_ALIASES,
 ) -> T:
     """The flags and positional arguments of a verb, in any order, as an instance of `kind`.
 
@@ -35,18 +39,20 @@ def parsed(
         example: lines shown below the help.
         default: what fields are when no flag says otherwise; without it, the class's own defaults.
         lists: flags that take any number of values -> whether a word is one, so that SOURCE may follow.
+        aliases: other names of flags -> the flag.
 
     Raises:
         UsageError: an unknown flag (with the nearest name), a missing argument, or a value that does not fit.
         SystemExit: the help was shown.
     """
-    words = lists_last(argv, lists)
-    found, unknown = _asked(kind, words, verb, example, default)
+    words = lists_last(spelled_out(argv, aliases), lists)
+    found, unknown = _asked(kind, words, verb, example, default, aliases)
     if unknown:
         too_many = (
             f"'{unknown[0]}' is one argument too many for kinedepth {verb}; see kinedepth {verb} --help."
         )
-        raise UsageError(unknown_flag(unknown, verb, _flags(kind, default, verb)) or too_many)
+        known = [*_flags(kind, default, verb), *aliases]
+        raise UsageError(unknown_flag(unknown, verb, known) or too_many)
     return found
 
 
@@ -80,7 +86,12 @@ def value_of(argv: Sequence[str], flag: str) -> str | None:
 
 
 def _asked(
-    kind: type[T], words: list[str], verb: str, example: str, default: T | None
+    kind: type[T],
+    words: list[str],
+    verb: str,
+    example: str,
+    default: T | None,
+    aliases: Mapping[str, str] = NO_ALIASES,
 ) -> tuple[T, list[str]]:
     extra: dict[str, Any] = {} if default is None else {"default": default}
     box = io.StringIO()
@@ -92,7 +103,7 @@ def _asked(
     except SystemExit as stop:
         if stop.code:
             # tyro may name what an unknown flag made it miss, so that flag comes first.
-            unknown = unknown_flag(words, verb, _flags(kind, default, verb))
+            unknown = unknown_flag(words, verb, [*_flags(kind, default, verb), *aliases])
             raise UsageError(unknown or explained(stop, box.getvalue(), verb)) from None
         print(example)
         raise

@@ -28,6 +28,7 @@ VERBS = {
     "evaluate": Verb("measure a run against true depth and motion", "kinedepth.cli.evaluate"),
     "render": Verb("write synthetic drives with their truth", "kinedepth.cli.render"),
     "recipes": Verb("list the bundled recipes, or show one", "kinedepth.cli.recipes"),
+    "report": Verb("one HTML page about a run, an evaluation or a demo", "kinedepth.cli.report"),
     "demo": Verb("render, train, measure and predict in a few minutes", "kinedepth.cli.demo"),
 }
 

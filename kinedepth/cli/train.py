@@ -1,13 +1,15 @@
 """`kinedepth train SOURCE`: a video, a folder of frames or drives, or a data set becomes a run folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import tyro
 
+from kinedepth.cli.aliases import OF_SCRIPTS, short_names
 from kinedepth.cli.flags import parsed, value_of
 from kinedepth.errors import KinedepthError, UsageError
 from kinedepth.settings import Settings, changed, recipe, to_toml
@@ -15,6 +17,7 @@ from kinedepth.settings import Settings, changed, recipe, to_toml
 EXAMPLE = """examples:
   kinedepth train drive.mp4
   kinedepth train drive.mp4 --fov 70 --name first --train.epochs 5
+  kinedepth train drives/ --intrinsics camera.yaml --mask hood.png
   kinedepth train KITTI --recipe monodepth2_official --train.batch-size 6
   kinedepth train --resume runs/first"""
 DEFAULT = "video"
@@ -36,9 +39,11 @@ class Train:
     name: str = ""
     """The run folder's name; empty takes the source's name and the time."""
     intrinsics: str = ""
-    """A file with the camera's intrinsics, or "fx fy cx cy"; short for --data.intrinsics."""
+    """A file with the camera's intrinsics, or "fx fy cx cy", "80deg", "24mm", "4.25mm/5.6mm"."""
     fov: float = 0.0
     """Horizontal field of view in degrees, where there is no file; short for --data.fov."""
+    mask: str = ""
+    """A picture that is 0 where pixels never count (your bonnet), "auto" to find it, "none"; --data.mask."""
     init: Annotated[Path | None, tyro.conf.arg(metavar="RUN|FILE")] = None
     """A checkpoint or run folder whose fitting networks are the beginning; the optimizer starts afresh."""
     resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
@@ -46,6 +51,10 @@ class Train:
     print_config: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the resolved recipe as TOML and stop."""
     settings: Annotated[Settings, tyro.conf.arg(name="")] = Settings()
+
+
+ALIASES = OF_SCRIPTS | short_names(Settings, (f"--{field.name.replace('_', '-')}" for field in fields(Train)))
+"""Every setting by its bare name where only one group has it, and the names of the field's scripts."""
 
 
 def main(argv: list[str]) -> int:
@@ -71,8 +80,10 @@ def _asked(argv: Sequence[str]) -> Train:
     """What the recipe says, then the flags."""
     name = value_of(argv, "--recipe") or DEFAULT
     default = Train(recipe=name, settings=recipe(name))
-    asked = parsed(Train, argv, "train", EXAMPLE, default, lists={"--monodepth2.frames": is_number})
-    given = {key: getattr(asked, key) for key in ("intrinsics", "fov") if getattr(asked, key)}
+    lists = {"--monodepth2.frames": is_number}
+    asked = parsed(Train, argv, "train", EXAMPLE, default, lists, aliases=ALIASES)
+    given = {key: getattr(asked, key) for key in ("intrinsics", "fov", "mask") if getattr(asked, key)}
+    given = {key: "" if (key, value) == ("mask", "none") else value for key, value in given.items()}
     return replace(asked, settings=changed(asked.settings, data=given))
 
 
@@ -108,6 +119,6 @@ def farewell(folder: Path, source: str) -> str:
     strips = "\nstrips      " + f"{folder / 'samples'}" if (folder / "samples").is_dir() else ""
     return (
         f"checkpoint  {folder / 'checkpoints' / 'best.safetensors'} (and last.safetensors)"
-        f"{strips}\nmetrics     {folder / 'metrics.jsonl'}"
-        f"\nnext        kinedepth predict {folder} {source} -o {folder.name}-depth"
+        f"{strips}\nmetrics     {folder / 'metrics.jsonl'}\nreport      {folder / 'report.html'}"
+        f"\nnext        {join(['kinedepth', 'predict', str(folder), source, '-o', f'{folder.name}-depth'])}"
     )

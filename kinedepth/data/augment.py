@@ -146,7 +146,7 @@ def _mirrored_view(view: View, convention: Convention) -> View:
     width = view.image.shape[-1]
     flat: dict[str, Any] = {
         name: None if getattr(view, name) is None else getattr(view, name).flip(-1)
-        for name in ("image", "jittered", "instances", "semantics")
+        for name in ("image", "jittered", "instances", "semantics", "counts")
     }
     return replace(
         view,

@@ -23,6 +23,9 @@ LAYOUTS = (
 COMPANIONS = frozenset({"right", "truth", "masks", "instances", "semantics", "gt_depth", "lidar_depth"})
 """Folders beside a drive's pictures or video that are no sequences of their own."""
 
+FOREIGN = frozenset({"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"})
+"""What systems leave in folders of pictures, beside hidden files."""
+
 _TRUTHS: tuple[tuple[str, TruthKind], ...] = (
     ("truth", "npz"),
     ("gt_depth", "png"),
@@ -53,7 +56,18 @@ class Beside:
     labels: tuple[Mapping[str, Path], ...] = ({}, {})
     """Instances, semantics."""
     poses: Path | None = None
-    fps: float | None = None
+    times: tuple[float, ...] = ()
+    """Seconds, one for each frame."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second by the times, where they are known."""
+        length = self.times[-1] - self.times[0] if self.times else 0.0
+        return (len(self.times) - 1) / length if length > 0 else None
+
+    def times_of(self, frames: tuple[Frame, ...]) -> tuple[float, ...] | None:
+        """The second of each frame, where there is one for each."""
+        return self.times if self.times and len(self.times) == len(frames) else None
 
     def frame(self, path: Path, index: int | None = None) -> Frame:
         """The frame of a picture, or of a video at `index`, with its labels."""
@@ -75,19 +89,20 @@ def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder in natural order, without hidden files.
+    """What lies in a folder in natural order, without hidden files and what systems leave there.
 
     Raises:
         KinedepthError: the folder is missing or may not be read.
     """
     try:
-        found = [Path(entry.path) for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        names = [entry.name for entry in os.scandir(folder)]
     except FileNotFoundError as error:
         raise KinedepthError(f"there is no folder {folder}") from error
     except NotADirectoryError as error:
         raise KinedepthError(f"{folder} is not a folder") from error
     except PermissionError as error:
         raise KinedepthError(f"the folder {folder} may not be read: change its permissions") from error
+    found = [folder / name for name in names if not name.startswith(".") and name not in FOREIGN]
     return sorted(found, key=natural_key)
 
 
@@ -143,19 +158,30 @@ def sequence(
     """
     paths = pictures(where.images)
     if not paths:
-        raise _nothing(where.images)
-    size, known = common_size(paths, name), beside(where.root)
+        raise nothing(where.images)
+    whole = of_size(name, where, paths, common_size(paths, name))
+    camera = whole.calibration if calibration is None else calibration
+    return replace(whole, calibration=camera, baseline=baseline)
+
+
+def of_size(name: str, where: Layout, paths: list[Path], size: Size) -> Sequence:
+    """Pictures of a drive, of `size` (height, width), as a sequence whose camera is a guess.
+
+    Raises:
+        KinedepthError: pictures of its stereo partner are missing.
+    """
+    known = beside(where.root)
     frames = tuple(known.frame(path) for path in paths)
     return Sequence(
         name=name,
         frames=frames,
-        calibration=guessed(size) if calibration is None else calibration,
+        calibration=guessed(size),
         size=size,
         fps=known.fps,
         partners=() if where.right is None else partners(frames, where.right, name),
-        baseline=baseline,
         truths=known.truths_of(frames),
         poses=known.poses,
+        times=known.times_of(frames),
     )
 
 
@@ -169,11 +195,12 @@ def moments(
     """
     where = layout(folder)
     if where is None:
-        raise _nothing(folder)
+        raise nothing(folder)
     return sequence(where.root.resolve().name, where, calibration).moments(offsets)
 
 
-def _nothing(folder: Path) -> KinedepthError:
+def nothing(folder: Path) -> KinedepthError:
+    """Why a folder without pictures is refused."""
     return KinedepthError(f"the folder {folder} holds no pictures ({', '.join(sorted(PICTURE_ENDINGS))})")
 
 
@@ -207,7 +234,7 @@ def beside(root: Path) -> Beside:
     rendered = {stem: truth.path for stem, truth in truths.items() if truth.kind == "npz"}
     labels = (_by_stem(root / kind, ".png") or _by_stem(root / kind, ".npy") or rendered for kind in _LABELS)
     poses = _first_file(root, ("poses.txt", "truth/poses.txt"))
-    return Beside(truths, tuple(labels), poses, _rate(_first_file(root, ("times.txt", "truth/times.txt"))))
+    return Beside(truths, tuple(labels), poses, _times(_first_file(root, ("times.txt", "truth/times.txt"))))
 
 
 def _by_stem(folder: Path, ending: str) -> dict[str, Path]:
@@ -216,14 +243,13 @@ def _by_stem(folder: Path, ending: str) -> dict[str, Path]:
     return {path.stem: path for path in entries(folder) if path.suffix == ending}
 
 
-def _rate(times: Path | None) -> float | None:
-    if times is None:
-        return None
+def _times(file: Path | None) -> tuple[float, ...]:
+    if file is None:
+        return ()
     try:
-        seconds = [float(line) for line in times.read_text(encoding="utf-8").split()]
+        return tuple(float(line) for line in file.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
-        return None
-    return (len(seconds) - 1) / (seconds[-1] - seconds[0]) if seconds and seconds[-1] > seconds[0] else None
+        return ()
 
 
 def partners(frames: tuple[Frame, ...], right: Path, name: str) -> tuple[Frame, ...]:

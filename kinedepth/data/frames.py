@@ -1,18 +1,27 @@
-"""Single pictures: every kind that users have, as upright 8-bit RGB of the wanted size."""
+"""Single pictures: every kind that users have, as upright 8-bit RGB of the wanted size, and their masks."""
 
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+import torch
+from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
-from kinedepth.data.moments import Size
+from kinedepth.data.lens import labels_undistorted, seen, undistorted
+from kinedepth.data.moments import Rectification, Size
 from kinedepth.errors import KinedepthError
+from kinedepth.geometry.counted import intact, shrunk_counts
 
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
+MOST_LEFT_OUT = 0.9
+"""A mask that leaves out more than this share is taken for an inverted one."""
+
 _BYTE_MAX = 255
+# Formats that lose: what was black is nearly black in them.
+_LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
 
 
 def rounded_size(size: Size, multiple: int = 32) -> Size:
@@ -98,6 +107,13 @@ def as_pixels(picture: Image.Image, size: Size) -> UInt8[np.ndarray, "3 h w"]:
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
+def as_pinhole(picture: Image.Image, rectified: Rectification | None) -> Image.Image:
+    """The picture, RGB at its own size, as a camera without a lens would have taken it."""
+    if rectified is None:
+        return picture
+    return Image.fromarray(undistorted(np.asarray(picture), rectified))
+
+
 def _labels(path: Path, name: str) -> Shaped[np.ndarray, "..."]:
     if path.suffix == ".npz":
         with np.load(path) as arrays:
@@ -108,10 +124,12 @@ def _labels(path: Path, name: str) -> Shaped[np.ndarray, "..."]:
         return np.asarray(picture)
 
 
-def read_labels(path: Path, size: Size | None, name: str = "instances") -> Shaped[np.ndarray, "h w"]:
+def read_labels(
+    path: Path, size: Size | None, name: str = "instances", rectified: Rectification | None = None
+) -> Shaped[np.ndarray, "h w"]:
     """Numbers for each pixel (object ids, classes) from a PNG, NPY, or array `name` of an NPZ file.
 
-    Resized to the nearest if a size is given.
+    Undistorted like the picture that they belong to, then resized if a size is given: always to the nearest.
 
     Raises:
         KinedepthError: the file is missing, damaged, or has more than one channel.
@@ -124,9 +142,55 @@ def read_labels(path: Path, size: Size | None, name: str = "instances") -> Shape
         raise KinedepthError(
             f"the labels {path} have the shape {labels.shape}: one number for each pixel is needed"
         )
-    if size is None or labels.shape == size:
+    if rectified is not None:
+        labels = labels_undistorted(labels, rectified)
+    return labels if size is None else _nearest(labels, size)
+
+
+def _nearest(labels: Shaped[np.ndarray, "_ _"], size: Size) -> Shaped[np.ndarray, "_ _"]:
+    if labels.shape == size:
         return labels
     rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(int)
     columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(int)
-    resized: Shaped[np.ndarray, "h w"] = labels[rows[:, None], columns[None, :]]
+    resized: Shaped[np.ndarray, "_ _"] = labels[rows[:, None], columns[None, :]]
     return resized
+
+
+def read_mask(path: Path) -> Bool[np.ndarray, "h w"]:
+    """Where pixels count, from a picture that is 0 where they do not; at the picture's own size.
+
+    In a format that loses (JPEG), 0 is what is nearer to black than to the brightest.
+
+    Raises:
+        KinedepthError: it is missing or damaged, or leaves out nearly everything.
+    """
+    brightness = np.asarray(open_picture(path)).max(axis=-1)
+    darkest = brightness.max() / 2 if path.suffix.lower() in _LOSSY else 0
+    counts: Bool[np.ndarray, "h w"] = brightness > darkest
+    left_out = 1 - counts.mean()
+    if left_out > MOST_LEFT_OUT:
+        raise KinedepthError(
+            f"the mask {path} leaves out {left_out:.0%}: 0 must be where pixels do NOT count; is it inverted?"
+        )
+    return counts
+
+
+def counting(mask: Path | None, rectified: Rectification | None, size: Size) -> Bool[Tensor, "1 h w"]:
+    """Where pixels of a picture read at `size` count: those that the mask keeps and the lens shows.
+
+    A pixel counts only if all that it was made from does.
+
+    Raises:
+        KinedepthError: the mask cannot be read, or leaves out nearly everything.
+    """
+    counts = torch.ones(1, 1, *size, dtype=torch.bool)
+    if rectified is not None:
+        shown = torch.tensor(seen(rectified, (rectified.raw.height, rectified.raw.width)))
+        counts &= shrunk_counts(shown[None, None], size)
+    if mask is not None:
+        kept = torch.from_numpy(read_mask(mask))[None, None]
+        if rectified is not None:
+            # A pixel smaller, so that what is read between pixels of the file has only counting neighbors.
+            kept = torch.from_numpy(labels_undistorted(intact(kept)[0, 0].numpy(), rectified))[None, None]
+        counts &= shrunk_counts(kept, size)
+    return counts[0]

@@ -16,7 +16,20 @@ from kinedepth.geometry.camera import Camera, Convention
 
 Size = tuple[int, int]
 Side = Literal["left", "right"]
-TruthKind = Literal["npz", "png", "velodyne"]
+TruthKind = Literal["npz", "png", "velodyne", "map", "packed", "laser"]
+"""`map`: any depth file in metres; `packed`: one array of `gt_depths.npz`; `laser`: Make3D's grid."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How a real lens bends what a pinhole would show; coefficients are OpenCV's, for any picture size.
+
+    `brown`: k1 k2 p1 p2 [k3 [k4 k5 k6]], 4, 5 or 8 of them (Brown 1966, rational from the sixth on);
+    `fisheye`: k1 k2 k3 k4 (Kannala and Brandt 2006).
+    """
+
+    model: Literal["brown", "fisheye"]
+    coefficients: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class Calibration:
     cy: float
     width: int = 1
     height: int = 1
+    lens: Lens | None = None
+    """None where straight lines are straight in the picture."""
 
     @property
     def normalized(self) -> bool:
@@ -56,12 +71,23 @@ class Calibration:
             (self.cy + from_corner) * y - inward,
             width,
             height,
+            self.lens,
         )
 
     def camera(self, size: Size, convention: Convention = "centers") -> Camera:
         """The camera of pictures of `size` (height, width), for one sample."""
         scaled = self.resized(size, convention)
         return Camera(torch.tensor((scaled.fx, scaled.fy)), torch.tensor((scaled.cx, scaled.cy)))
+
+
+@dataclass(frozen=True)
+class Rectification:
+    """What is done to a picture when it is read, so that a pinhole could have taken it; see `lens.py`."""
+
+    raw: Calibration
+    """The camera of the file's pictures, with its lens, in pixels of their size."""
+    pinhole: Calibration
+    """The camera of what is given, without a lens, at the same size."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +100,8 @@ class Frame:
     instances: Path | None = None
     """A picture or array of object ids, 0 = background."""
     semantics: Path | None = None
+    rectified: Rectification | None = None
+    """How the picture is undistorted when it is read."""
 
     @property
     def label(self) -> str:
@@ -103,6 +131,8 @@ class Truth:
     """For a LiDAR scan: the folder of its calibration files."""
     camera: int = 2
     """For a LiDAR scan: the number of the camera that it is seen from."""
+    entry: int | None = None
+    """For a file of many maps: which one, from 0."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +148,8 @@ class Moment:
     """By offset from the target, in frames."""
     partner: Partner | None = None
     truth: Truth | None = None
+    mask: Path | None = None
+    """A picture of the size of the file's, 0 where pixels never count: the car's own bonnet, a watermark."""
 
     def frames(self) -> tuple[Frame, ...]:
         """Every picture of the moment, target first."""
@@ -141,6 +173,10 @@ class Sequence:
     truths: tuple[Truth | None, ...] = ()
     poses: Path | None = None
     """Measured camera poses, for evaluation."""
+    mask: Path | None = None
+    """A picture that is 0 where pixels never count, in every frame."""
+    times: tuple[float, ...] | None = None
+    """Seconds at which the frames were taken, where they are known."""
 
     def moments(self, offsets: tuple[int, ...] = (-1, 1), gap: int = 1) -> list[Moment]:
         """A moment for each frame that has every neighbour; `gap` frames count as one step of an offset.
@@ -171,6 +207,7 @@ class Sequence:
             neighbors={offset: self.frames[i + offset * gap] for offset in offsets},
             partner=partner,
             truth=self.truths[i] if self.truths else None,
+            mask=self.mask,
         )
 
 

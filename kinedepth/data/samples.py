@@ -1,5 +1,6 @@
 """Moments become samples: the one data set of kinedepth, and the only place that opens a training picture."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,15 +9,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from kinedepth.data.augment import Augment, augmented
-from kinedepth.data.frames import read_labels
+from kinedepth.data.frames import picture_size, read_labels
+from kinedepth.data.lens import labels_undistorted
 from kinedepth.data.lidar import lidar_depth, read_lidar_camera, read_scan
-from kinedepth.data.moments import Calibration, Frame, Moment, Partner, Size, Truth
+from kinedepth.data.moments import Frame, Moment, Partner, Rectification, Size, Truth
 from kinedepth.data.store import FrameStore
+from kinedepth.data.video import frames
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.camera import Convention
 from kinedepth.geometry.pose import Pose
@@ -29,6 +32,9 @@ UNIT_BASELINE = 0.1
 """The distance of stereo cameras in Monodepth2's unit; predicted depth times (metres / 0.1) is in metres."""
 
 _DEPTH_PNG_STEPS = 256.0
+
+# How far the proportions of a mask may be from the picture's: sizes are rounded, but it must be the same cut.
+_PROPORTIONS = math.log(1.02)
 
 
 @dataclass(eq=False)
@@ -66,6 +72,12 @@ class Samples(Dataset[Sample]):
             self.store = FrameStore(self.size)
         for moment in self.moments:
             _check(moment, self.inputs)
+        # For all or for none, so that samples can be put into one batch.
+        self._masked = any(
+            moment.mask is not None or any(frame.rectified is not None for frame in self._frames(moment))
+            for moment in self.moments
+        )
+        self._check_masks()
         self.truth = self.truth and all(moment.truth is not None for moment in self.moments)
 
     def __len__(self) -> int:
@@ -103,6 +115,13 @@ class Samples(Dataset[Sample]):
             if progress is not None:
                 progress(number, len(wanted))
 
+    def _check_masks(self) -> None:
+        firsts = {(moment.mask, moment.sequence): moment for moment in reversed(self.moments)}
+        for (mask, _), moment in firsts.items():
+            if mask is not None:
+                _check_proportions(mask, moment)
+                self.store.counts(moment.target, mask)
+
     def _frames(self, moment: Moment) -> list[Frame]:
         beside = [moment.neighbors[offset] for offset in self.inputs.offsets]
         partner = self._partner(moment)
@@ -115,28 +134,33 @@ class Samples(Dataset[Sample]):
         images = self._images(self._frames(moment))
         times = {0: moment.target, **{offset: moment.neighbors[offset] for offset in self.inputs.offsets}}
         views = [
-            self._view(moment.calibration, frame, offset, image)
+            self._view(moment, frame, offset, image)
             for (offset, frame), image in zip(times.items(), images, strict=False)
         ]
         partner = self._partner(moment)
         if partner is not None:
             views.append(self._partner_view(partner, images[-1]))
         depth = read_truth(moment.truth) if self.truth and moment.truth is not None else None
+        if depth is not None and moment.target.rectified is not None:
+            # Along the same rays: what was measured for the file's pixels belongs to these, and z stays z.
+            depth = torch.from_numpy(labels_undistorted(depth[0].numpy(), moment.target.rectified))[None]
         return Sample(views[0], tuple(views[1:]), depth, (moment.name,))
 
     def _images(self, frames: list[Frame]) -> Float[Tensor, "n 3 h w"]:
         pixels = np.stack([self.store.read(frame) for frame in frames])
         return torch.from_numpy(pixels).float().div_(255)
 
-    def _view(
-        self, calibration: Calibration, frame: Frame, offset: int, image: Float[Tensor, "3 h w"]
-    ) -> View:
+    def _view(self, moment: Moment, frame: Frame, offset: int, image: Float[Tensor, "3 h w"]) -> View:
         labels: dict[str, Any] = {
-            kind: _labels(getattr(frame, kind), self.size, array)
+            kind: _labels(getattr(frame, kind), self.size, array, frame.rectified)
             for kind, array in (("instances", "instances"), ("semantics", "classes"))
             if kind in self.inputs.priors
         }
-        return View(image, calibration.camera(self.size, self.convention), offset, **labels)
+        camera = moment.calibration.camera(self.size, self.convention)
+        return View(image, camera, offset, counts=self._counts(frame, moment.mask), **labels)
+
+    def _counts(self, frame: Frame, mask: Path | None = None) -> Bool[Tensor, "1 h w"] | None:
+        return self.store.counts(frame, mask) if self._masked else None
 
     def _partner_view(self, partner: Partner, image: Float[Tensor, "3 h w"]) -> View:
         length = UNIT_BASELINE if self.baseline == "unit" else partner.baseline
@@ -144,7 +168,9 @@ class Samples(Dataset[Sample]):
             raise KinedepthError("the distance of the stereo cameras in metres is not known: give --baseline")
         sign = -1.0 if partner.side == "left" else 1.0
         pose = Pose(torch.eye(3), torch.tensor((sign * length, 0.0, 0.0)))
-        return View(image, partner.calibration.camera(self.size, self.convention), 0, pose)
+        camera = partner.calibration.camera(self.size, self.convention)
+        # The mask shows the target's camera; of the other one only the lens is known.
+        return View(image, camera, 0, pose, counts=self._counts(partner.frame))
 
 
 def _check(moment: Moment, inputs: Inputs) -> None:
@@ -163,8 +189,25 @@ def _check(moment: Moment, inputs: Inputs) -> None:
             raise KinedepthError(f"{moment.name} has no {kind}: make them with `kinedepth labels`")
 
 
-def _labels(path: Path, size: Size, array: str) -> Int[Tensor, "h w"]:
-    return torch.from_numpy(read_labels(path, size, array).astype(np.int64))
+def _picture_size(frame: Frame) -> Size:
+    if frame.index is None:
+        return picture_size(frame.path)
+    height, width, _ = next(frames(frame.path)).shape
+    return height, width
+
+
+def _check_proportions(mask: Path, moment: Moment) -> None:
+    """Raises KinedepthError where a mask has other proportions than the picture that it is for."""
+    (height, width), (tall, wide) = picture_size(mask), _picture_size(moment.target)
+    if abs(math.log(width * tall / (height * wide))) > _PROPORTIONS:
+        raise KinedepthError(
+            f"the mask {mask} is {width}x{height} but the pictures of {moment.sequence} are {wide}x{tall}: "
+            "give a mask of the same proportions"
+        )
+
+
+def _labels(path: Path, size: Size, array: str, rectified: Rectification | None) -> Int[Tensor, "h w"]:
+    return torch.from_numpy(read_labels(path, size, array, rectified).astype(np.int64))
 
 
 def read_truth(truth: Truth) -> Float[Tensor, "1 H W"]:

@@ -16,11 +16,12 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image
+from torch import Tensor
 
-from kinedepth.data.frames import as_pixels, open_picture
-from kinedepth.data.moments import Frame, Size
+from kinedepth.data.frames import as_pinhole, as_pixels, counting, open_picture
+from kinedepth.data.moments import Frame, Rectification, Size
 from kinedepth.data.video import frames, probe, refusal
 from kinedepth.errors import KinedepthError
 
@@ -55,39 +56,42 @@ class DecodedVideos:
             self.folder = Path(tempfile.mkdtemp(prefix="kinedepth-frames-", dir=folder))
             weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.disk = disk
-        self._open: dict[tuple[Path, Size], np.memmap] = {}
+        self._open: dict[tuple[Path, Size, Rectification | None], np.memmap] = {}
         self._lock = threading.Lock()
 
-    def frame(self, path: Path, index: int, size: Size) -> UInt8[np.ndarray, "3 h w"]:
-        """Frame `index` of the video at `size` (height, width).
+    def frame(
+        self, path: Path, index: int, size: Size, rectified: Rectification | None = None
+    ) -> UInt8[np.ndarray, "3 h w"]:
+        """Frame `index` of the video at `size` (height, width), undistorted first where `rectified` says how.
 
         Raises:
             KinedepthError: the video cannot be decoded, or it does not fit into the bound.
         """
         with self._lock:
-            if (path, size) not in self._open:
-                self._open[path, size] = self._all(path, size)
-        pixels: UInt8[np.ndarray, "3 h w"] = self._open[path, size][index]
+            if (path, size, rectified) not in self._open:
+                self._open[path, size, rectified] = self._all(path, size, rectified)
+        pixels: UInt8[np.ndarray, "3 h w"] = self._open[path, size, rectified][index]
         return pixels
 
-    def _all(self, path: Path, size: Size) -> np.memmap:
-        target = self.folder / f"{self._key(path, size)}.u8"
+    def _all(self, path: Path, size: Size, rectified: Rectification | None) -> np.memmap:
+        target = self.folder / f"{self._key(path, size, rectified)}.u8"
         if not target.exists():
-            self._write(path, size, target)
+            self._write(path, size, rectified, target)
         os.utime(target)
         count = target.stat().st_size // (3 * size[0] * size[1])
         return np.memmap(target, np.uint8, "r", shape=(count, 3, *size))
 
     @staticmethod
-    def _key(path: Path, size: Size) -> str:
+    def _key(path: Path, size: Size, rectified: Rectification | None) -> str:
         try:
             state = path.stat()
         except OSError as error:
             raise refusal(path) from error
-        parts = (_FORMAT, path.resolve(), state.st_mtime_ns, state.st_size, *size)
+        lens = () if rectified is None else (rectified,)
+        parts = (_FORMAT, path.resolve(), state.st_mtime_ns, state.st_size, *size, *lens)
         return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
 
-    def _write(self, path: Path, size: Size, target: Path) -> None:
+    def _write(self, path: Path, size: Size, rectified: Rectification | None, target: Path) -> None:
         count, step = probe(path).count, 3 * size[0] * size[1]
         self._make_room(path, count * step)
         try:
@@ -96,7 +100,8 @@ class DecodedVideos:
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as part:
                 try:
                     for pixels in frames(path, stop=count):
-                        part.write(as_pixels(Image.fromarray(pixels), size).tobytes())
+                        picture = as_pinhole(Image.fromarray(pixels), rectified)
+                        part.write(as_pixels(picture, size).tobytes())
                     _refuse_short(path, part.tell() // step, count)
                     part.close()
                     Path(part.name).replace(target)
@@ -164,23 +169,37 @@ class FrameStore:
         """
         self.size = size
         self._room = memory // max(1, 3 * size[0] * size[1])
-        self._kept: dict[Path, UInt8[np.ndarray, "3 h w"]] = {}
+        self._kept: dict[tuple[Path, Rectification | None], UInt8[np.ndarray, "3 h w"]] = {}
+        self._counts: dict[tuple[Path | None, Rectification | None], Bool[Tensor, "1 h w"]] = {}
         self._videos = DecodedVideos() if videos is None else videos
         self._lock = threading.Lock()
 
     def read(self, frame: Frame) -> UInt8[np.ndarray, "3 h w"]:
-        """The frame's pixels; not to be written to.
+        """The frame's pixels, undistorted where it says so; not to be written to.
 
         Raises:
             KinedepthError: the picture or video cannot be read.
         """
         if frame.index is not None:
-            return self._videos.frame(frame.path, frame.index, self.size)
-        kept = self._kept.get(frame.path)
+            return self._videos.frame(frame.path, frame.index, self.size, frame.rectified)
+        key = frame.path, frame.rectified
+        kept = self._kept.get(key)
         if kept is not None:
             return kept
-        pixels = as_pixels(open_picture(frame.path), self.size)
+        pixels = as_pixels(as_pinhole(open_picture(frame.path), frame.rectified), self.size)
         with self._lock:
             if len(self._kept) < self._room:
-                self._kept[frame.path] = pixels
+                self._kept[key] = pixels
         return pixels
+
+    def counts(self, frame: Frame, mask: Path | None = None) -> Bool[Tensor, "1 h w"]:
+        """Where the frame's pixels count: those that `mask` keeps and its lens shows; not to be written to.
+
+        Raises:
+            KinedepthError: the mask cannot be read, or leaves out nearly everything.
+        """
+        key = mask, frame.rectified
+        with self._lock:
+            if key not in self._counts:
+                self._counts[key] = counting(mask, frame.rectified, self.size)
+        return self._counts[key]

@@ -6,7 +6,9 @@ Decoding goes through PyAV (FFmpeg). The rotation tag of phones is applied, so t
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -21,6 +23,9 @@ from kinedepth.errors import KinedepthError
 VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".mts", ".wmv"})
 
 _QUARTER = 90
+
+# Time stamps are rounded, in Matroska to a millisecond: 33, 33, 34.
+_UNEVEN = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,14 @@ class Video:
     """Seconds."""
     rotation: int
     """Degrees counter-clockwise by which the stored frames are turned: 0, 90, 180, 270."""
+    times: tuple[float, ...] = ()
+    """Seconds at which each frame is shown, the first at 0; empty where the file does not say."""
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the rate varies: an interval is off the usual one by more than a quarter of it."""
+        steps = np.diff(self.times)
+        return steps.size > 0 and bool(np.abs(steps / np.median(steps) - 1).max() > _UNEVEN)
 
 
 def refusal(path: Path) -> KinedepthError:
@@ -98,11 +111,12 @@ def probe(path: Path) -> Video:
     container, stream = _opened(path)
     with container:
         try:
-            count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
+            stamps = [p.pts for p in container.demux(stream) if p.size and not p.is_discard]
         except (av.FFmpegError, OSError, ValueError) as error:
             raise refusal(path) from error
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else 0.0
+        rate, count = stream.average_rate or stream.guessed_rate, len(stamps)
+        times = _seconds(stamps, stream.time_base)
+        fps = _mean_rate(times, float(rate) if rate else 0.0)
     first = next(_decoded(path), None)
     if count < 2 or first is None:
         raise KinedepthError(
@@ -111,7 +125,28 @@ def probe(path: Path) -> Video:
         )
     turns = round(first.rotation / _QUARTER) % 4
     size = (first.width, first.height) if turns % 2 else (first.height, first.width)
-    return Video(path, count, size, fps, count / fps if fps else 0.0, turns * _QUARTER)
+    return Video(path, count, size, fps, count / fps if fps else 0.0, turns * _QUARTER, times)
+
+
+def _seconds(stamps: list[int | None], unit: Fraction | None) -> tuple[float, ...]:
+    """When each frame is shown, in order; nothing where a stamp is missing or stands twice."""
+    known = sorted(stamp for stamp in stamps if stamp is not None)
+    if unit is None or len(set(known)) < len(stamps):
+        return ()
+    return tuple(float((stamp - known[0]) * unit) for stamp in known)
+
+
+def _mean_rate(times: tuple[float, ...], said: float) -> float:
+    """Frames per second: what the header says, unless the frames' own times leave no room for it.
+
+    Matroska's header gives one frame's usual length, whatever the frames do. How long the last frame stands
+    is not in its time: up to twice as long as any other is believed.
+    """
+    if len(times) < 2:
+        return said
+    span, longest = times[-1], max(np.diff(times))
+    lasting = len(times) / said if said else 0.0
+    return said if span <= lasting <= span + 2 * longest else (len(times) - 1) / span
 
 
 def frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -125,3 +160,35 @@ def frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator[UInt
             return
         if index >= start:
             yield _upright(frame)
+
+
+def timed_frames(path: Path) -> Iterator[tuple[float, UInt8[np.ndarray, "h w 3"]]]:
+    """The upright RGB frames of a video, each with the second at which it is shown, the first at 0.
+
+    Where the file has no time stamps, frames follow each other at its mean rate.
+
+    Raises:
+        KinedepthError: as `frames`.
+    """
+    start, rate = None, probe(path).fps or 1.0
+    for index, frame in enumerate(_decoded(path)):
+        stamp = frame.time
+        start = stamp if start is None else start
+        evenly = index / rate
+        yield evenly if stamp is None or start is None else stamp - start, _upright(frame)
+
+
+def small_frames(
+    path: Path, at_most: int, kind: Literal["gray", "rgb24"] = "gray"
+) -> Iterator[UInt8[np.ndarray, "h w *c"]]:
+    """The upright frames of a video `at_most` pixels wide, gray or RGB; much cheaper than `frames`.
+
+    Raises:
+        KinedepthError: as `frames`.
+    """
+    for frame in _decoded(path):
+        turns = round(frame.rotation / _QUARTER) % 4
+        factor = min(1.0, at_most / (frame.height if turns % 2 else frame.width))
+        width, height = (max(1, round(side * factor)) for side in (frame.width, frame.height))
+        small = frame.reformat(width, height, kind, interpolation="AREA").to_ndarray()
+        yield np.ascontiguousarray(np.rot90(small, turns)) if turns else small

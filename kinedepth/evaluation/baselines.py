@@ -3,23 +3,17 @@
 Each gives inverse depth, as a model does, and goes through the same evaluation.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.benchmark import Pair, evaluate_depth
 from kinedepth.evaluation.depth import Map
-from kinedepth.evaluation.protocol import Protocol
-from kinedepth.evaluation.table import Table
 from kinedepth.geometry.camera import Camera
 
 KITTI_CAMERA_HEIGHT = 1.65
 """Meters above the road (Geiger et al. 2013, figure 3)."""
-
-Baseline = Callable[[tuple[int, int]], Map]
-"""Inverse depth of an image of the given (height, width)."""
 
 
 def constant_depth(size: tuple[int, int], depth: float = 1.0) -> Float[np.ndarray, "h w"]:
@@ -74,16 +68,3 @@ def _sums(depths: Iterable[Map], far: float) -> tuple[Float[np.ndarray, "h w"], 
         total += np.where(measured, depth, 0.0)
         count += measured
     return total, count
-
-
-def evaluate_baselines(
-    pairs: Iterable[Pair], protocol: Protocol, baselines: Mapping[str, Baseline]
-) -> dict[str, Table]:
-    """A table for each baseline, on the truth and regions of `pairs`; what the pairs predict is not read."""
-    truths = [(name, truth, regions) for name, _, truth, regions in pairs]
-    return {
-        label: evaluate_depth(
-            ((name, baseline(truth.shape), truth, masks) for name, truth, masks in truths), protocol
-        )
-        for label, baseline in baselines.items()
-    }

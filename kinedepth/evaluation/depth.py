@@ -4,15 +4,15 @@ Source: Eigen et al. 2014, section 4.3; order of the steps: Godard et al. 2019, 
 in that all errors are taken in float64.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.protocol import GARG, WHOLE, Protocol
+from kinedepth.evaluation.protocol import GARG, SEVEN, WHOLE, Protocol, Resize, band_name
 
 Pixels = Float[np.ndarray, " n"]
 Map = Float[np.ndarray, "_ _"]
@@ -43,6 +43,11 @@ def rmse_log(predicted: Pixels, measured: Pixels) -> float:
     return float(np.sqrt(np.mean((np.log(measured) - np.log(predicted)) ** 2)))
 
 
+def log10(predicted: Pixels, measured: Pixels) -> float:
+    """The root of the mean squared error of decimal logarithms: what Make3D tables call log10."""
+    return float(np.sqrt(np.mean((np.log10(measured) - np.log10(predicted)) ** 2)))
+
+
 def share_within(predicted: Pixels, measured: Pixels, factor: float) -> float:
     """The share of pixels that are wrong by less than `factor`, up or down, strictly."""
     return float(np.mean(np.maximum(measured / predicted, predicted / measured) < factor))
@@ -64,23 +69,17 @@ def a3(predicted: Pixels, measured: Pixels) -> float:
 
 
 METRICS: dict[str, Callable[[Pixels, Pixels], float]] = {
-    "abs_rel": abs_rel,
-    "sq_rel": sq_rel,
-    "rmse": rmse,
-    "rmse_log": rmse_log,
-    "a1": a1,
-    "a2": a2,
-    "a3": a3,
+    each.__name__: each for each in (abs_rel, sq_rel, rmse, rmse_log, a1, a2, a3, log10)
 }
-"""In the order in which the field prints them."""
+"""By the names that protocols give them."""
 
 HIGHER_IS_BETTER = frozenset({"a1", "a2", "a3"})
 
 
-def errors(predicted: Pixels, measured: Pixels) -> dict[str, float]:
-    """Every metric of depths that are > 0 and in one unit."""
+def errors(predicted: Pixels, measured: Pixels, metrics: Sequence[str] = SEVEN) -> dict[str, float]:
+    """The metrics of depths that are > 0 and in one unit."""
     predicted, measured = predicted.astype(np.float64), measured.astype(np.float64)
-    return {name: metric(predicted, measured) for name, metric in METRICS.items()}
+    return {name: METRICS[name](predicted, measured) for name in metrics}
 
 
 def median_ratio(predicted: Pixels, measured: Pixels) -> float:
@@ -88,10 +87,14 @@ def median_ratio(predicted: Pixels, measured: Pixels) -> float:
     return float(np.median(measured.astype(np.float64)) / np.median(predicted.astype(np.float64)))
 
 
-def resized(values: Map, size: tuple[int, int]) -> Map:
-    """The map at `size` (height, width), bilinear between pixel centers, without smoothing first."""
+def resized(values: Map, size: tuple[int, int], how: Resize = "bilinear") -> Map:
+    """The map at `size` (height, width), without smoothing first.
+
+    `bilinear` between pixel centers, or `nearest` as OpenCV takes it, from the upper left corner.
+    """
     height, width = size
-    return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
+    kind = cv2.INTER_LINEAR if how == "bilinear" else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(values, (width, height), interpolation=kind))
 
 
 def counted(truth: Map, protocol: Protocol) -> Bool[np.ndarray, "_ _"]:
@@ -123,6 +126,8 @@ class Compared:
     regions: dict[str, Bool[np.ndarray, " n"]]
     ratio: float
     """median(measured) / median(predicted)"""
+    details: dict[str, Bool[np.ndarray, " n"]] = field(default_factory=dict)
+    """Further masks: by class and by true depth."""
 
 
 def compared(
@@ -130,11 +135,13 @@ def compared(
 ) -> Compared:
     """The pixels of one image that count under `protocol`.
 
-    The inverse depth is resized to the truth, never the depth: so does the field.
+    The inverse depth is resized to the truth, never the depth: so does the field. It may be NaN where
+    nothing was predicted, as long as no truth counts there.
 
     Raises:
-        KinedepthError: the prediction is missing, not finite, below zero or without scale; the image has no
-            truth; a region that the protocol names was not given or has another size.
+        KinedepthError: the prediction is missing, has holes where truth counts, is infinite, below zero or
+            without scale; the image has no truth; a region that the protocol names was not given or has
+            another size.
     """
     checked = _checked_prediction(name, inverse_depth)
     mask = counted(truth, protocol)
@@ -143,14 +150,18 @@ def compared(
             f"{name}: no pixel of the truth counts under {protocol.name}; leave the image out."
         )
     with np.errstate(divide="ignore"):
-        predicted = protocol.factor * (1 / resized(checked, truth.shape)[mask])
+        predicted = protocol.factor * (1 / resized(checked, truth.shape, protocol.resize)[mask])
+    _refuse_holes(name, predicted)
     measured = truth[mask]
     ratio = median_ratio(predicted, measured)
     if ratio <= 0:
         raise KinedepthError(
             f"{name}: more than half of the prediction is infinitely far; it cannot be scaled."
         )
-    return Compared(name, predicted, measured, _selected_regions(name, regions, mask, protocol), ratio)
+    selected = _selected_regions(name, regions, mask, protocol)
+    return Compared(
+        name, predicted, measured, selected, ratio, _details(name, regions, mask, measured, protocol)
+    )
 
 
 def _checked_prediction(name: str, inverse_depth: Map | None) -> Map:
@@ -158,11 +169,20 @@ def _checked_prediction(name: str, inverse_depth: Map | None) -> Map:
         raise KinedepthError(
             f"{name}: the prediction is missing; predict this image or take it off the list."
         )
-    if not np.isfinite(inverse_depth).all() or (inverse_depth < 0).any():
+    if np.isinf(inverse_depth).any() or (inverse_depth < 0).any():
         raise KinedepthError(
             f"{name}: the predicted inverse depth has values that are not finite or below zero."
         )
     return inverse_depth
+
+
+def _refuse_holes(name: str, predicted: Pixels) -> None:
+    holes = int(np.isnan(predicted).sum())
+    if holes:
+        raise KinedepthError(
+            f"{name}: the prediction is not finite or has no value in {holes} of the {predicted.size} pixels "
+            "whose truth counts: predict all of the picture."
+        )
 
 
 def _selected_regions(
@@ -175,20 +195,40 @@ def _selected_regions(
             raise KinedepthError(
                 f"{name}: {protocol.name} needs a mask of the region {region!r}, and none was given."
             )
-        if inside.shape != mask.shape:
-            raise KinedepthError(
-                f"{name}: the mask of {region!r} is {inside.shape}, the truth is {mask.shape}."
-            )
-        selected[region] = inside[mask]
+        selected[region] = _within(name, region, inside, mask)
     return selected
 
 
-def region_errors(pixels: Compared, factor: float, clamp: tuple[float, float]) -> dict[str, dict[str, float]]:
-    """The errors of each region that has pixels: the prediction times `factor`, then clamped."""
+def _within(
+    name: str, region: str, inside: Bool[np.ndarray, "_ _"], mask: Bool[np.ndarray, "_ _"]
+) -> Bool[np.ndarray, " n"]:
+    if inside.shape != mask.shape:
+        raise KinedepthError(f"{name}: the mask of {region!r} is {inside.shape}, the truth is {mask.shape}.")
+    return np.asarray(inside[mask])
+
+
+def _details(
+    name: str, regions: Regions, mask: Bool[np.ndarray, "_ _"], measured: Pixels, protocol: Protocol
+) -> dict[str, Bool[np.ndarray, " n"]]:
+    """The pixels of every class that the truth knows and of every range of true depth."""
+    known = (label for label in protocol.classes if label in regions)
+    classes = {label: _within(name, label, regions[label], mask) for label in known}
+    bands = {band_name(band): (measured >= band[0]) & (measured < band[1]) for band in protocol.bands}
+    return {**classes, **bands}
+
+
+def masked_errors(
+    pixels: Compared,
+    masks: Mapping[str, Bool[np.ndarray, " n"]],
+    factor: float,
+    clamp: tuple[float, float],
+    metrics: Sequence[str],
+) -> dict[str, dict[str, float]]:
+    """The errors within each of `masks` that has pixels: the prediction times `factor`, then clamped."""
     predicted = np.clip(pixels.predicted.astype(np.float64) * factor, *clamp)
     return {
-        region: errors(predicted[inside], pixels.measured[inside])
-        for region, inside in pixels.regions.items()
+        label: errors(predicted[inside], pixels.measured[inside], metrics)
+        for label, inside in masks.items()
         if inside.any()
     }
 

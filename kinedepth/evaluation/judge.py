@@ -5,26 +5,32 @@ of the truth in one step: so do the published evaluations.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from kinedepth.data.frames import picture_size, read_labels
+import numpy as np
+
+from kinedepth.data.frames import picture_size
 from kinedepth.data.loading import batches
-from kinedepth.data.moments import Moment, Truth
-from kinedepth.data.samples import Samples, read_truth
+from kinedepth.data.moments import Moment
+from kinedepth.data.samples import Samples
 from kinedepth.errors import KinedepthError
 from kinedepth.evaluation import baselines
 from kinedepth.evaluation.benchmark import Pair, evaluate_depth
-from kinedepth.evaluation.depth import Map, Regions, counted
-from kinedepth.evaluation.protocol import SYNTHETIC, WHOLE, Protocol
-from kinedepth.evaluation.table import Row, Table, losses_to
+from kinedepth.evaluation.depth import Map, Regions
+from kinedepth.evaluation.output import MODEL as MODEL
+from kinedepth.evaluation.protocol import WHOLE, Alignment, Protocol
+from kinedepth.evaluation.table import Table, losses_to
+from kinedepth.evaluation.truth import judgeable
 from kinedepth.inference.clips import chunks
 from kinedepth.inference.predictor import Predictor
 
 Guess = Callable[[Sequence[Moment]], Iterable[Map]]
 """Inverse depth (1/m or up to scale) of every image, of any size."""
 
-MODEL = "model"
-"""The label of the model that is judged, in every table."""
+Progress = Callable[[int], None]
+"""Is told how many further images are done."""
+
 _TOGETHER = 16
 """Images whose truth is in memory at a time."""
 
@@ -34,11 +40,21 @@ def by_predictor(predictor: Predictor, batch: int = 4) -> Guess:
 
     def guess(moments: Sequence[Moment]) -> Iterator[Map]:
         samples = Samples(moments, predictor.method.predicts_from, predictor.size)
+        names = (moment.name for moment in moments)
         for sample in batches(samples, batch, shuffle=False, drop_last=False):
             inverse = predictor.inverse_depth(sample.to(predictor.device))
-            yield from (inverse[:, 0] / predictor.unit.factor).cpu().numpy()
+            for each in (inverse[:, 0] / predictor.unit.factor).cpu().numpy():
+                yield _finite(next(names), each)
 
     return guess
+
+
+def _finite(name: str, inverse: Map) -> Map:
+    if not np.isfinite(inverse).all():
+        raise KinedepthError(
+            f"{name}: the network gives depth that is not finite; its checkpoint is damaged."
+        )
+    return inverse
 
 
 def by_constant(depth: float | int = 1.0) -> Guess:
@@ -62,16 +78,40 @@ def by_map(inverse_depth: Map) -> Guess:
     return lambda moments: (inverse_depth for _ in moments)
 
 
-def regions_of(truth: Truth, protocol: Protocol) -> Regions:
-    """The masks of the protocol's regions, from the labels that lie in the file of the truth.
+def remembered(guess: Guess, folder: Path) -> Guess:
+    """The same guess, asked once for each image; what it said lies in `folder` from then on."""
+    places: dict[str, Path] = {}
 
-    Raises:
-        KinedepthError: the file holds no mask of what moves.
+    def recall(moments: Sequence[Moment]) -> Iterator[Map]:
+        fresh = iter(guess([moment for moment in moments if moment.name not in places]))
+        for moment in moments:
+            if moment.name in places:
+                yield np.load(places[moment.name], allow_pickle=False)
+                continue
+            inverse = next(fresh)
+            place = folder / f"{len(places)}.npy"
+            np.save(place, inverse, allow_pickle=False)
+            places[moment.name] = place
+            yield inverse
+
+    return recall
+
+
+def median_scaled(guess: Guess) -> Guess:
+    """Each prediction scaled so that the median of its depth is 1: the adaptive depth range.
+
+    D' = D m / median(D) with m = 1; under one factor for the set, m changes nothing. The median is over the
+    whole map as it was predicted.
     """
-    if protocol.regions != SYNTHETIC.regions:
-        return {}
-    moving = read_labels(truth.path, None, "moving").astype(bool)
-    return {"dynamic objects": moving, "background": ~moving}
+
+    def scaled(moments: Sequence[Moment]) -> Iterator[Map]:
+        for moment, inverse in zip(moments, guess(moments), strict=True):
+            middle = float(np.nanmedian(inverse.astype(np.float64)))
+            if not middle > 0:
+                raise KinedepthError(f"{moment.name}: the median of the prediction is no depth.")
+            yield inverse / middle
+
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -81,45 +121,80 @@ class Judged:
     tables: dict[str, Table]
     left_out: tuple[str, ...]
     """Images without a pixel of truth that counts."""
+    aligned: dict[str, Table] = field(default_factory=dict)
+    """The model alone under several alignments, by their words."""
 
 
 def depth_tables(
     moments: Sequence[Moment],
     protocol: Protocol,
     guesses: Mapping[str, Guess],
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Judged:
-    """A table for each guess; `progress` is told how many images are done. The truth of each is read once.
+    """A table for each guess; `progress` is told how many images are done.
+
+    One factor for all images needs all ratios first, so that images are then read and guessed twice.
 
     Raises:
         KinedepthError: an image or its truth cannot be read, or none of them has truth that counts.
     """
-    rows: dict[str, list[Row]] = {label: [] for label in guesses}
+    if protocol.align != "one_factor":
+        return _one_pass(moments, protocol, guesses, {}, progress)
+    first = _one_pass(moments, protocol.aligned("median", protocol.factor), guesses, {}, progress)
+    common = {label: table.ratio_median for label, table in first.tables.items()}
+    return _one_pass(moments, protocol, guesses, common, progress)
+
+
+def alignments(
+    moments: Sequence[Moment],
+    main: Table,
+    guess: Guess,
+    wanted: Sequence[Alignment],
+    progress: Progress | None = None,
+) -> dict[str, Table]:
+    """The table of one guess under each alignment; `main`, its table under one of them, gives the ratios."""
+    found = {}
+    for align in wanted:
+        protocol = main.protocol.aligned(align, main.protocol.factor)
+        table = main
+        if align != main.protocol.align:
+            common = {MODEL: main.ratio_median}
+            table = _one_pass(moments, protocol, {MODEL: guess}, common, progress).tables[MODEL]
+        found[protocol.alignment] = table
+    return found
+
+
+def _one_pass(
+    moments: Sequence[Moment],
+    protocol: Protocol,
+    guesses: Mapping[str, Guess],
+    common: Mapping[str, float],
+    progress: Progress | None,
+) -> Judged:
+    """The truth of each image is read once, for all guesses."""
+    tables: dict[str, list[Table]] = {label: [] for label in guesses}
     left_out: list[str] = []
-    # One factor for all images needs all of them at once.
-    together = max(1, len(moments)) if protocol.align == "one_factor" else _TOGETHER
-    for group in chunks(moments, together):
-        known = [(moment, truth) for moment in group if (truth := _truth(moment, protocol)) is not None]
+    for group in chunks(moments, _TOGETHER):
+        known = [(moment, truth) for moment in group if (truth := judgeable(moment, protocol)) is not None]
         seen = [moment for moment, _ in known]
         left_out += [moment.name for moment in group if moment not in seen]
         for label, guess in guesses.items():
             if seen:
-                rows[label] += evaluate_depth(_pairs(known, guess(seen)), protocol).rows
+                pairs = _pairs(known, guess(seen))
+                tables[label].append(evaluate_depth(pairs, protocol, common.get(label)))
         if progress is not None:
             progress(len(group))
     if len(left_out) == len(moments):
         raise KinedepthError(
             f"No image has truth that counts under {protocol.name}; check the folder of the truth."
         )
-    return Judged({label: Table(protocol, tuple(rows[label])) for label in guesses}, tuple(left_out))
+    joined = {label: _joined(protocol, parts) for label, parts in tables.items()}
+    return Judged(joined, tuple(left_out))
 
 
-def _truth(moment: Moment, protocol: Protocol) -> tuple[Map, Regions] | None:
-    """Measured depth with its regions; None where nothing counts."""
-    if moment.truth is None:
-        return None
-    depth = read_truth(moment.truth)[0].numpy()
-    return (depth, regions_of(moment.truth, protocol)) if counted(depth, protocol).any() else None
+def _joined(protocol: Protocol, parts: Sequence[Table]) -> Table:
+    rows = tuple(row for part in parts for row in part.rows)
+    return Table(protocol, rows, tuple(row for part in parts for row in part.details))
 
 
 def _pairs(known: Iterable[tuple[Moment, tuple[Map, Regions]]], guessed: Iterable[Map]) -> Iterator[Pair]:

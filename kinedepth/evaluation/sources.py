@@ -16,27 +16,31 @@ from kinedepth.data.camera_files import read_kitti
 from kinedepth.data.moments import Calibration, Moment, Truth, TruthKind
 from kinedepth.data.source import Source, open_source
 from kinedepth.errors import KinedepthError
+from kinedepth.evaluation.archive import is_packed
+from kinedepth.evaluation.make3d import is_make3d, make3d_moments
+from kinedepth.evaluation.names import listed, matches
 from kinedepth.evaluation.protocol import (
+    DEPTH_FILES,
+    DEPTH_PROTOCOLS,
     KITTI_EIGEN,
     KITTI_EIGEN_BENCHMARK,
     KITTI_GARG_IMPROVED,
     KITTI_GARG_SCAN,
+    MAKE3D,
     ODOMETRY_5_FRAMES,
     ODOMETRY_5_FRAMES_COMPLETE,
+    SNIPPET_PROTOCOLS,
     SYNTHETIC,
     Protocol,
-    SnippetProtocol,
 )
-
-DEPTH_PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (SYNTHETIC, KITTI_GARG_IMPROVED, KITTI_GARG_SCAN, KITTI_EIGEN, KITTI_EIGEN_BENCHMARK)
-}
-"""In the order in which they are preferred where a source fits several."""
-
-PATH_PROTOCOLS: dict[str, SnippetProtocol] = {
-    protocol.name: protocol for protocol in (ODOMETRY_5_FRAMES, ODOMETRY_5_FRAMES_COMPLETE)
-}
+from kinedepth.evaluation.truth_only import (
+    is_8_bit_pictures,
+    is_rendered,
+    is_truth_only,
+    packed_moments,
+    rendered_moments,
+    truth_moments,
+)
 
 NEEDS: dict[str, str] = {
     SYNTHETIC.name: "rendered truth (truth/*.npz, from `kinedepth render`)",
@@ -44,6 +48,8 @@ NEEDS: dict[str, str] = {
     KITTI_GARG_SCAN.name: "single scans as depth (lidar_depth/*.png or proj_depth/velodyne_raw/image_02)",
     KITTI_EIGEN.name: "LiDAR scans and calibration (KITTI raw, or velodyne/*.bin and calib/ of a drive)",
     KITTI_EIGEN_BENCHMARK.name: "the root of KITTI raw with improved depth in proj_depth/ of its drives",
+    MAKE3D.name: "Make3D's folders Test134 and Gridlaserdata",
+    DEPTH_FILES.name: "a folder of depth files without pictures",
     ODOMETRY_5_FRAMES.name: "measured poses (poses.txt)",
     ODOMETRY_5_FRAMES_COMPLETE.name: "measured poses (poses.txt)",
 }
@@ -81,12 +87,17 @@ class Measured:
     tracks: tuple[Track, ...] = ()
     summary: str = ""
     """For people, line by line."""
+    camera_known: bool = True
+    """Whether the camera of the images is more than a guess."""
 
     @property
     def protocols(self) -> list[str]:
         """The names of the protocols that this source can be judged by, the preferred one first."""
-        depth = [name for name in DEPTH_PROTOCOLS if name in self.images]
-        return [*depth, *(PATH_PROTOCOLS if self.tracks else ())]
+        plain = DEPTH_FILES.name in self.images and SYNTHETIC.name not in self.images
+        # Which protocol bare depth belongs to, only the user knows: none is preferred to the plain one.
+        first = [DEPTH_FILES.name] if plain else []
+        depth = [*first, *(name for name in DEPTH_PROTOCOLS if name in self.images and name not in first)]
+        return [*depth, *(SNIPPET_PROTOCOLS if self.tracks else ())]
 
     def require(self, name: str) -> None:
         """Refuses a protocol that this source cannot serve.
@@ -101,20 +112,69 @@ class Measured:
         )
         raise KinedepthError(f"{self.path} lacks what {name} needs, {NEEDS[name]}: {possible}.")
 
+    def listed(self, protocol: str, names: Sequence[str] | None = None) -> list[Moment]:
+        """The images of a protocol: all of them, or those of a list and in its order.
 
-def find_truth(path: Path, offsets: tuple[int, ...] = ()) -> Measured:
-    """What lies at `path` to judge by: a drive, a folder of drives, KITTI odometry, the root of KITTI raw.
+        Raises:
+            KinedepthError: files of a published list are missing, or the list names an image without truth.
+        """
+        moments = self.images[protocol]()
+        return moments if names is None else self._chosen(moments, names)
+
+    def _chosen(self, moments: list[Moment], names: Sequence[str]) -> list[Moment]:
+        by_name = {moment.name: moment for moment in moments}
+        found = matches(names, by_name)
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise KinedepthError(
+                f"The list names {listed(missing)}, and {self.path} has no truth of it: add the file or take "
+                f"the line away ({len(missing)} of {len(names)} are missing)."
+            )
+        return [by_name[found[name]] for name in names]
+
+
+def find_truth(path: Path, offsets: tuple[int, ...] = (), names: Sequence[str] | None = None) -> Measured:
+    """What lies at `path` to judge by: a drive or many, KITTI raw or odometry, Make3D, or bare depth files.
 
     `offsets` are the neighbours that the method looks at; images that lack one of them are not listed.
+    `names` give the order of a gt_depths.npz that is not the published one.
 
     Raises:
         KinedepthError: there are no pictures, or nothing to judge by.
     """
-    found = _kitti_raw(path, offsets) if _is_kitti_raw(path) else _drives(open_source(path), offsets)
+    found = _found(path, offsets, names)
     if not found.protocols:
         kinds = "; ".join(dict.fromkeys(NEEDS.values()))
-        raise KinedepthError(f"{path} holds nothing to judge a model by. Known are: {kinds}.")
+        eight = " It holds 8-bit pictures, and an 8-bit picture is no depth." * is_8_bit_pictures(path)
+        raise KinedepthError(f"{path} holds nothing to judge a model by.{eight} Known are: {kinds}.")
     return found
+
+
+def _found(path: Path, offsets: tuple[int, ...], names: Sequence[str] | None) -> Measured:
+    if is_packed(path):
+        return _without_pictures(path, partial(packed_moments, path, names), "Monodepth2's array of depth")
+    if is_make3d(path):
+        about = f"source     {path} (Make3D's test images)"
+        return Measured(path, {MAKE3D.name: partial(make3d_moments, path)}, (), about, camera_known=False)
+    if _is_kitti_raw(path):
+        return _kitti_raw(path, offsets)
+    if path.is_dir() and not _is_drive(path) and is_truth_only(path):
+        found = _without_pictures(path, partial(truth_moments, path), "depth files without pictures")
+        rendered = {SYNTHETIC.name: partial(rendered_moments, path)} if is_rendered(path) else {}
+        return replace(found, images={**rendered, **found.images})
+    return _drives(open_source(path), offsets)
+
+
+def _without_pictures(path: Path, images: Callable[[], list[Moment]], what: str) -> Measured:
+    """Bare depth serves every protocol of camera depth; which one it belongs to, only the user knows."""
+    possible = (DEPTH_FILES, KITTI_GARG_IMPROVED, KITTI_GARG_SCAN, KITTI_EIGEN, KITTI_EIGEN_BENCHMARK)
+    about = f"source     {path} ({what})"
+    return Measured(path, {each.name: images for each in possible}, (), about, camera_known=False)
+
+
+def _is_drive(path: Path) -> bool:
+    """Whether truth lies in the places where it lies beside pictures."""
+    return any((path / place).is_dir() for _, place, _ in _PLACES) or (path / "poses.txt").is_file()
 
 
 def _is_kitti_raw(path: Path) -> bool:
@@ -173,7 +233,7 @@ def _drives(source: Source, offsets: tuple[int, ...]) -> Measured:
     images = {name: partial(_images, drives, name, offsets) for name in names}
     tracks = [(drive.sequence, _poses(drive.sequence)) for drive in drives]
     known = tuple(Track(sequence, poses) for sequence, poses in tracks if poses is not None)
-    return Measured(source.path, images, known, source.summary())
+    return Measured(source.path, images, known, source.summary(), not source.guessed)
 
 
 def _images(drives: Sequence[_Drive], name: str, offsets: tuple[int, ...]) -> list[Moment]:

@@ -1,22 +1,18 @@
 """The table of an evaluation: a row for each image and region, their means, the protocol above."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rich.box
-import rich.table
-from jaxtyping import Float
-from rich.console import Console
-from rich.markup import escape
+from jaxtyping import Float, Int
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.depth import HIGHER_IS_BETTER, METRICS
-from kinedepth.evaluation.protocol import WHOLE, Protocol
-from kinedepth.inference.whole import whole_file
+from kinedepth.evaluation.depth import HIGHER_IS_BETTER
+from kinedepth.evaluation.protocol import WHOLE, Protocol, band_name
+
+ENOUGH_SEQUENCES = 5
+"""From so many drives on, whole drives are drawn for an interval; fewer say too little."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,21 @@ class Table:
 
     protocol: Protocol
     rows: tuple[Row, ...]
+    """Every image in every region of the protocol."""
+    details: tuple[Row, ...] = ()
+    """Every image by class and by true depth; the scale is that of the whole image."""
 
     def of(self, region: str = WHOLE) -> tuple[Row, ...]:
-        """The rows of the images that have pixels in the region."""
-        return tuple(row for row in self.rows if row.region == region)
+        """The rows of the images that have pixels in the region, class or range of depth."""
+        known = self.rows if region in self.protocol.regions else self.details
+        return tuple(row for row in known if row.region == region)
+
+    @property
+    def detailed(self) -> tuple[str, ...]:
+        """The classes and ranges of depth that occur, in the protocol's order."""
+        found = {row.region for row in self.details}
+        known = (*self.protocol.classes, *(band_name(band) for band in self.protocol.bands))
+        return tuple(name for name in known if name in found)
 
     def values(self, metric: str, region: str = WHOLE) -> Float[np.ndarray, " n"]:
         """One metric, image by image."""
@@ -52,11 +59,29 @@ class Table:
     def mean(self, region: str = WHOLE) -> dict[str, float]:
         """Every metric, averaged over the images that have pixels in the region; nan where none has."""
         rows = self.of(region)
-        return {name: float(np.mean(self.values(name, region))) if rows else float("nan") for name in METRICS}
+        metrics = self.protocol.metrics
+        return {name: float(np.mean(self.values(name, region))) if rows else float("nan") for name in metrics}
 
     def interval(self, metric: str, region: str = WHOLE) -> tuple[float, float]:
-        """The 95 % bootstrap interval of a mean; too narrow where images are neighbours in one drive."""
-        return bootstrap_interval(self.values(metric, region))
+        """The 95 % bootstrap interval of a mean: over drives where there are enough, else over images."""
+        groups = _sequences(self.of(region))
+        whole_drives = len(set(_sequences(self.of()))) >= ENOUGH_SEQUENCES
+        drawn = np.unique(groups, return_inverse=True)[1] if whole_drives and groups else None
+        return bootstrap_interval(self.values(metric, region), groups=drawn)
+
+    @property
+    def interval_note(self) -> str:
+        """What the intervals were drawn over, and whether to trust them."""
+        sequences, images = len(set(_sequences(self.of()))), len(self.of())
+        if sequences >= ENOUGH_SEQUENCES:
+            return f"bootstrap over the {sequences} drives"
+        if not sequences or sequences == images:
+            return "bootstrap over the images"
+        drives = "one drive" if sequences == 1 else f"{sequences} drives"
+        return (
+            f"bootstrap over the images, too narrow: they come from {drives}, where neighbours are alike "
+            f"(drives are drawn from {ENOUGH_SEQUENCES} on)"
+        )
 
     @property
     def ratios(self) -> Float[np.ndarray, " n"]:
@@ -97,87 +122,63 @@ class Table:
             "ratio_median": self.ratio_median,
             "ratio_spread": self.ratio_spread,
             "regions": {region: self._region_summary(region) for region in self.protocol.regions},
+            "details": {
+                label: {"images": len(self.of(label)), "mean": self.mean(label)} for label in self.detailed
+            },
+            "interval_95": self.interval_note,
             "rows": [asdict(row) for row in self.rows],
         }
 
     def _region_summary(self, region: str) -> dict[str, Any]:
         images = len(self.of(region))
         mean = {name: value if images else None for name, value in self.mean(region).items()}
-        intervals = {name: self.interval(name, region) for name in METRICS} if images else {}
+        metrics = self.protocol.metrics
+        intervals = {name: self.interval(name, region) for name in metrics} if images else {}
         return {"images": images, "mean": mean, "interval_95": intervals}
 
-    def write_csv(self, path: Path, overwrite: bool = False) -> None:
-        """A line for each image and region; whole or absent.
-
-        Raises:
-            KinedepthError: the file exists and may not be overwritten, or cannot be written.
-        """
-        if path.exists() and not overwrite:
-            raise KinedepthError(f"{path} exists; choose another name or allow overwriting.")
-        with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(self._csv_lines())
-
-    def _csv_lines(self) -> list[list[object]]:
-        header = ["name", "region", *METRICS, "pixels", "ratio", "factor", "protocol", "alignment"]
+    def csv_lines(self, rows: tuple[Row, ...]) -> list[list[object]]:
+        """Some of the rows as lines of values, with the headings first."""
+        metrics = self.protocol.metrics
+        header = ["name", "region", *metrics, "pixels", "ratio", "factor", "protocol", "alignment"]
         stamp = [self.protocol.name, self.protocol.alignment]
         lines = [
             [
                 row.name,
                 row.region,
-                *(row.errors[name] for name in METRICS),
+                *(row.errors[name] for name in metrics),
                 row.pixels,
                 row.ratio,
                 row.factor,
                 *stamp,
             ]
-            for row in self.rows
+            for row in rows
         ]
         return [list[object](header), *lines]
 
-    def print(self, console: Console, label: str = "prediction") -> None:
-        """The means in the field's order, below the protocol and above the number of images."""
-        print_tables({label: self}, console)
+
+def _sequences(rows: tuple[Row, ...]) -> list[str]:
+    """The drive of each image, by the folder in its name; nothing where a name has none."""
+    found = [row.name.rpartition("/")[0] for row in rows]
+    return found if all(found) else []
 
 
 def bootstrap_interval(
-    values: Float[np.ndarray, " n"], draws: int = 1000, seed: int = 0
+    values: Float[np.ndarray, " n"],
+    draws: int = 1000,
+    seed: int = 0,
+    groups: Int[np.ndarray, " n"] | None = None,
 ) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the mean, over images drawn anew with replacement.
 
-    Source: Efron 1979.
+    With `groups` (a number from 0 for each image, without gaps) whole groups are drawn, so that neighbours
+    of one drive do not count as independent. Source: Efron 1979; Davison and Hinkley 1997, section 3.8.
     """
-    picks = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
+    labels = np.arange(len(values)) if groups is None else groups
+    sums, counts = np.bincount(labels, values), np.bincount(labels)
+    picks = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
+    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
-
-
-def print_tables(tables: Mapping[str, Table], console: Console) -> None:
-    """One table with a line for each predictor and region.
-
-    Raises:
-        KinedepthError: the predictors were judged by different protocols or on different images.
-    """
-    first = _comparable(tables)
-    by_region = first.protocol.regions != (WHOLE,)
-    printed = rich.table.Table(box=rich.box.MINIMAL, pad_edge=False)
-    for name in ["", "region"] if by_region else [""]:
-        printed.add_column(name, overflow="fold")
-    for name in [*METRICS, "images"] if by_region else METRICS:
-        printed.add_column(name, justify="right", no_wrap=True)
-    for region in first.protocol.regions:
-        for label, table in tables.items():
-            printed.add_row(*_cells(label, table, region, by_region))
-    console.print(str(first.protocol), highlight=False, markup=False)
-    console.print(printed)
-    for label, table in tables.items():
-        console.print(f"{label}: {table.caption()}", highlight=False, markup=False)
-
-
-def _cells(label: str, table: Table, region: str, by_region: bool) -> list[str]:
-    images = len(table.of(region))
-    means = [f"{value:.3f}" if images else "-" for value in table.mean(region).values()]
-    # Names may hold brackets, which rich would read as styles.
-    return [escape(label), region, *means, str(images)] if by_region else [escape(label), *means]
 
 
 def losses_to(
@@ -188,13 +189,18 @@ def losses_to(
     Raises:
         KinedepthError: the predictors were judged by different protocols or on different images.
     """
-    _comparable(tables)
+    comparable(tables)
     sign = -1 if metric in HIGHER_IS_BETTER else 1
     score = {name: sign * table.mean(region)[metric] for name, table in tables.items()}
     return [name for name in tables if name != label and score[name] <= score[label]]
 
 
-def _comparable(tables: Mapping[str, Table]) -> Table:
+def comparable(tables: Mapping[str, Table]) -> Table:
+    """The first of the tables, once it is known that they can stand side by side.
+
+    Raises:
+        KinedepthError: the predictors were judged by different protocols or on different images.
+    """
     first_label, first = next(iter(tables.items()))
     for label, table in tables.items():
         if table.protocol != first.protocol:

@@ -1,30 +1,27 @@
 """A predictor over sequences with measured poses: its path's error, beside one that needs no learning."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rich.box
-import rich.table
 from jaxtyping import Float
+from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 
 from kinedepth.data import video
-from kinedepth.data.frames import open_picture
+from kinedepth.data.frames import as_pinhole, open_picture
 from kinedepth.data.moments import Sequence as Frames
 from kinedepth.errors import KinedepthError
+from kinedepth.evaluation.console import grid
 from kinedepth.evaluation.judge import MODEL
-from kinedepth.evaluation.odometry import (
-    SnippetErrors,
-    anchored,
-    read_kitti_poses,
-    relative_steps,
-    snippet_errors,
-    trajectory_error,
-)
+from kinedepth.evaluation.matching import Matched
+from kinedepth.evaluation.odometry import SnippetErrors, anchored, relative_steps, snippet_errors
+from kinedepth.evaluation.path_printing import print_path_tables, significant
+from kinedepth.evaluation.path_protocol import KITTI_ODOMETRY
+from kinedepth.evaluation.path_table import PathTable, path_table, snippets_json
+from kinedepth.evaluation.pose_files import read_kitti_poses
 from kinedepth.evaluation.protocol import SnippetProtocol
 from kinedepth.evaluation.sources import Track
 from kinedepth.inference.clips import Picture
@@ -36,23 +33,29 @@ Mover = Callable[[Frames], Steps]
 """next_from_current between neighbouring frames of a sequence."""
 WHOLE_PATH = ("scale", "7dof")
 """What is taken from a whole path before its error; `none` is judged too where the model is metric."""
+MAIN = "7dof"
+"""The alignment under which drift and the error between neighbors are printed beside the 5-frame error."""
 
 
 def pictures(sequence: Frames) -> Iterator[Picture]:
-    """The pictures of a sequence at their own size, one at a time."""
+    """The pictures of a sequence at their own size, without the bending of a lens, one at a time."""
     first = sequence.frames[0]
     if first.index is not None:
-        yield from video.frames(first.path)
+        for picture in video.frames(first.path):
+            yield np.asarray(as_pinhole(Image.fromarray(picture), first.rectified))
         return
     for frame in sequence.frames:
-        yield np.asarray(open_picture(frame.path))
+        yield np.asarray(as_pinhole(open_picture(frame.path), frame.rectified))
 
 
 def by_predictor(predictor: Predictor) -> Mover:
     """What a predictor's pose network says, translation in the unit of its depth."""
 
     def move(sequence: Frames) -> Steps:
-        return np.stack([predictor.pose(first, second) for first, second in pairwise(pictures(sequence))])
+        odometer = predictor.odometer()
+        for picture in pictures(sequence):
+            odometer.see(picture)
+        return relative_steps(odometer.path())
 
     return move
 
@@ -71,23 +74,26 @@ class PathErrors:
     sequence: str
     frames: int
     snippets: SnippetErrors
-    whole: dict[str, float]
-    """Root mean squared distance in meters of the whole path, by what was taken from it before."""
+    table: PathTable
+    """The whole path under every alignment: ATE, RPE, drift."""
+    aligned: tuple[str, ...]
+    """The alignments that mean something for this model; the others leave a relative path in its own unit."""
     predicted: Float[np.ndarray, "n 4 4"]
     """world_from_camera in the predictor's unit; the first camera is the world."""
     measured: Float[np.ndarray, "n 4 4"]
     """world_from_camera in meters; the first camera is the world."""
 
+    @property
+    def whole(self) -> dict[str, float]:
+        """Root mean squared distance in meters of the whole path, by what was taken from it before."""
+        return {align: self.table.row(align).absolute.rmse for align in self.aligned}
+
     def as_json(self) -> dict[str, Any]:
         """Numbers and protocol, without the paths."""
-        short = {"mean": self.snippets.mean, "std": self.snippets.std, "windows": len(self.snippets.errors)}
-        protocol = asdict(self.snippets.protocol)
-        return {
-            "sequence": self.sequence,
-            "frames": self.frames,
-            "snippets": short | {"protocol": protocol},
-            "whole_path_ate_m": self.whole,
-        }
+        short = {"sequence": self.sequence, "frames": self.frames, "snippets": snippets_json(self.snippets)}
+        numbers = self.table.as_json(MAIN)
+        kept = {align: numbers["whole_path_ate_m"][align] for align in self.aligned}
+        return short | numbers | {"whole_path_ate_m": kept}
 
 
 def measured_poses(track: Track) -> Float[np.ndarray, "n 4 4"]:
@@ -97,7 +103,7 @@ def measured_poses(track: Track) -> Float[np.ndarray, "n 4 4"]:
         KinedepthError: the file is no table of poses, or lacks a frame.
     """
     known, frames = read_kitti_poses(track.poses), track.sequence.frames
-    if len(known.frames) == len(frames):
+    if known.frames is None or len(known.frames) == len(frames):
         return known.poses
     numbers = [int(frame.label) for frame in frames if frame.label.isdecimal()]
     found = np.isin(np.array(numbers, dtype=np.int64), known.frames)
@@ -115,18 +121,16 @@ def path_errors(
     """The errors of one predicted path.
 
     Raises:
-        KinedepthError: the poses cannot be matched, the sequence is too short, or the camera never moves.
+        KinedepthError: the poses cannot be matched, or the sequence is too short.
     """
-    truth = measured_poses(track)
+    truth = anchored(measured_poses(track))
     path = chained(steps)
-    return PathErrors(
-        track.sequence.name,
-        len(truth),
-        snippet_errors(steps, relative_steps(truth), protocol),
-        {align: trajectory_error(path, truth, align) for align in aligned},
-        path,
-        anchored(truth),
-    )
+    places = np.arange(len(truth))
+    names = tuple(frame.label for frame in track.sequence.frames)
+    matched = Matched(path, truth, places, names, np.ones(len(truth) - 1, dtype=bool), "frame by frame")
+    snippets = snippet_errors(steps, relative_steps(truth), protocol)
+    table = path_table(matched, KITTI_ODOMETRY)
+    return PathErrors(track.sequence.name, len(truth), snippets, table, tuple(aligned), path, truth)
 
 
 def judge_paths(
@@ -141,22 +145,30 @@ def judge_paths(
 
 
 def print_paths(results: Mapping[str, Sequence[PathErrors]], console: Console) -> None:
-    """One line for each sequence and predictor, below the protocol."""
+    """One line for each sequence and predictor, below the protocol; then the model under every alignment."""
     first = next(iter(results.values()))[0]
-    printed = rich.table.Table(box=rich.box.MINIMAL, pad_edge=False)
-    for name in ("", "sequence"):
-        printed.add_column(name, overflow="fold")
+    errors = [f"ATE {align} (m)" for align in first.whole]
+    drift = ["RPE m", "RPE deg", "t_err %", "r_err deg/100m"]
     length = f"{first.snippets.protocol.frames}-frame error"
-    for name in (length, "std", *(f"ATE {align} (m)" for align in first.whole), "frames"):
-        printed.add_column(name, justify="right")
+    printed = grid(("", "sequence"), [length, "std", *errors, *drift, "frames"])
     for place in range(len(next(iter(results.values())))):
         for label, paths in results.items():
-            path = paths[place]
-            numbers = (path.snippets.mean, path.snippets.std, *path.whole.values())
-            cells = [f"{value:.4f}" for value in numbers[:2]] + [f"{value:.2f}" for value in numbers[2:]]
-            printed.add_row(escape(label), escape(path.sequence), *cells, str(path.frames))
+            printed.add_row(escape(label), escape(paths[place].sequence), *_cells(paths[place]))
     console.print(str(first.snippets.protocol), highlight=False, markup=False)
+    console.print(f"RPE, t_err and r_err after {MAIN}", highlight=False, markup=False)
     console.print(printed)
+    if MODEL in results:
+        print_path_tables({f"{MODEL}, {path.sequence}": path.table for path in results[MODEL]}, console)
+        if "none" not in first.aligned:
+            console.print("none, 6dof: a relative path in its own unit, not in meters", highlight=False)
+
+
+def _cells(path: PathErrors) -> list[str]:
+    row = path.table.row(MAIN)
+    windows = [f"{value:.4f}" for value in (path.snippets.mean, path.snippets.std)]
+    whole = [f"{value:.2f}" if np.isfinite(value) else "-" for value in path.whole.values()]
+    drift = (row.translation.mean, row.rotation.mean, row.t_err, row.r_err)
+    return [*windows, *whole, *map(significant, drift), str(path.frames)]
 
 
 def verdict(results: Mapping[str, Sequence[PathErrors]], label: str = MODEL) -> str:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped
 
 from kinedepth.data import folder, video
 from kinedepth.data.frames import PICTURE_ENDINGS, open_picture
+from kinedepth.data.moments import Sequence as Drive
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.video import exact_rate
+from kinedepth.inference.video import Picture as Picture
+from kinedepth.inference.video import Timing, exact_rate
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
 Given = Shaped[np.ndarray, "..."] | Path | str
 Frame = tuple[str, float, Picture]
 """Name (unique, may hold folders), seconds, picture."""
@@ -33,20 +34,32 @@ class Clip:
     """None for pictures, unless the user told."""
     pictures: tuple[Path, ...] = ()
     """Empty for a video."""
+    times: tuple[float, ...] = ()
+    """Seconds of each picture, where they are written down; a video's frames carry theirs."""
+    uneven: bool = False
+    """Whether the frames of a video follow each other at a varying rate."""
+    rotation: int = 0
+    """Degrees counter-clockwise by which players turn the video; `frames` gives them upright."""
+
+    @property
+    def timing(self) -> Timing | None:
+        """Of a video of this clip, None where it has no rate."""
+        return None if self.fps is None else Timing(self.fps, self.uneven, self.rotation)
 
     def frames(self) -> Iterator[Frame]:
         """Each frame with its name and time, one at a time in memory.
 
-        Pictures keep their names, frames of a video are numbered. Without a rate, time counts frames. Raises
-        KinedepthError that names the file where one is damaged.
+        Pictures keep their names, frames of a video are numbered. Without times or a rate, time counts
+        frames. Raises KinedepthError that names the file where one is damaged.
         """
-        second = float(self.fps or 1)
-        if self.pictures:
-            for index, path in enumerate(self.pictures):
-                yield path.stem, index / second, np.asarray(open_picture(path))
+        if not self.pictures:
+            for index, (second, picture) in enumerate(video.timed_frames(self.path)):
+                yield f"{index:06d}", second, picture
             return
-        for index, picture in enumerate(video.frames(self.path)):
-            yield f"{index:06d}", index / second, picture
+        rate = float(self.fps or 1)
+        for index, path in enumerate(self.pictures):
+            second = self.times[index] if self.times else index / rate
+            yield path.stem, second, np.asarray(open_picture(path))
 
 
 def open_clip(path: Path | str, fps: float | int | Fraction | None = None) -> Clip:
@@ -67,7 +80,23 @@ def open_clip(path: Path | str, fps: float | int | Fraction | None = None) -> Cl
     if path.suffix.lower() in PICTURE_ENDINGS:
         return Clip(path, 1, rate, (path,))
     facts = video.probe(path)
-    return Clip(path, facts.count, exact_rate(facts.fps) if facts.fps else rate)
+    own = exact_rate(facts.fps) if facts.fps else rate
+    return Clip(path, facts.count, own, uneven=facts.uneven, rotation=facts.rotation)
+
+
+def clip_of(drive: Drive, fps: float | int | Fraction | None = None) -> Clip:
+    """The clip of a sequence that was found in a source: the whole video, or its pictures with their times.
+
+    `fps` is for pictures, and then counts for more than what is written beside them.
+    """
+    path = drive.frames[0].path
+    if drive.frames[0].index is not None:
+        return open_clip(path, fps)
+    pictures = tuple(frame.path for frame in drive.frames)
+    if fps is not None:
+        return Clip(path.parent, len(pictures), exact_rate(fps), pictures)
+    rate = None if drive.fps is None else exact_rate(drive.fps)
+    return Clip(path.parent, len(pictures), rate, pictures, drive.times or ())
 
 
 def as_picture(given: Given) -> Picture:

@@ -5,6 +5,7 @@ camera being the world. Units are those of the trajectory; relative ones are sai
 (KITTI files have none).
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -73,12 +74,44 @@ def chained(second_from_first: Iterable[Matrix]) -> Matrices:
     return np.stack(poses)
 
 
+def rigid(motion: Matrix) -> Matrix:
+    """The motion with its rotation made orthonormal."""
+    exact = np.eye(4)
+    exact[:3, :3] = nearest_rotation(motion[:3, :3])
+    exact[:3, 3] = motion[:3, 3]
+    return exact
+
+
 def next_pose(world_from_first: Matrix, second_from_first: Matrix) -> Matrix:
     """world_from_second; the motion's rotation is made orthonormal first."""
-    motion = np.eye(4)
-    motion[:3, :3] = nearest_rotation(second_from_first[:3, :3])
-    motion[:3, 3] = second_from_first[:3, 3]
-    return np.asarray(world_from_first @ np.linalg.inv(motion))
+    return np.asarray(world_from_first @ np.linalg.inv(rigid(second_from_first)))
+
+
+class Trail:
+    """world_from_camera of a clip as it runs by, 96 bytes a pose; the first camera is the world."""
+
+    def __init__(self) -> None:
+        self._entries = array("d")
+        self._last = np.eye(4)
+
+    def begin(self) -> None:
+        """Adds the first camera."""
+        self._keep(np.eye(4))
+
+    def move(self, second_from_first: Matrix) -> None:
+        """Adds the camera that moved so since the last one."""
+        self._keep(next_pose(self._last, second_from_first))
+
+    def matrices(self) -> Matrices:
+        """All poses."""
+        rows = np.array(self._entries).reshape(-1, 3, 4)
+        poses = np.tile(np.eye(4), (len(rows), 1, 1))
+        poses[:, :3] = rows
+        return poses
+
+    def _keep(self, pose: Matrix) -> None:
+        self._last = pose
+        self._entries.extend(pose[:3].ravel().tolist())
 
 
 def _numbers(values: Iterable[float]) -> str:

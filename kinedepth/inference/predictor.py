@@ -7,8 +7,7 @@ is brought back to the input's size (bilinear, half-pixel centres) as every publ
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,9 @@ from kinedepth.data.frames import as_pixels
 from kinedepth.errors import KinedepthError
 from kinedepth.geometry.camera import Camera
 from kinedepth.inference.clips import Given, Picture, as_picture, chunks, neighborhoods, open_clip
-from kinedepth.inference.files import Scale
 from kinedepth.inference.flip import blend_flipped
-from kinedepth.inference.poses import chained
+from kinedepth.inference.notes import Scale
+from kinedepth.inference.odometer import Odometer
 from kinedepth.method import Method
 from kinedepth.scene import Sample, View
 
@@ -58,6 +57,8 @@ class Prediction:
     """Higher is surer; None from methods that give none."""
     uncertainty: float | None = None
     """Relative standard deviation of a metric scale."""
+    camera_source: str = ""
+    """Where the camera comes from, in words; begins with GUESSED where nobody told."""
 
 
 class Predictor:
@@ -89,14 +90,19 @@ class Predictor:
         self.size = size
         self.unit = scale if isinstance(scale, Unit) else Unit(scale, _usual_source(scale))
         self.camera = camera
+        self.camera_source = ""
+        """Where `camera` comes from, in words; begins with GUESSED where nobody told."""
         self.flip = flip
+        self.gap = 1
+        """Frames between the two that the pose network learned from."""
         self.range_anchor: float | None = None
 
     def anchored(self, median: float | int | None) -> "Predictor":
         """The same predictor, with every picture's depth scaled to one median (adaptive depth range).
 
-        D' = D m / median(D), in the unit of the depth; None takes it back. It stays relative: the anchor
-        makes pictures comparable, not metric. Poses keep the network's unit. Raises KinedepthError unless
+        D' = D m / median(D), in the unit of the depth; None takes it back. The depth is relative then, even
+        of a metric run: the anchor makes pictures comparable, no longer metres. Poses keep the network's
+        unit. Raises KinedepthError unless
         `median` > 0.
         """
         if median is not None and not 0 < median < float("inf"):
@@ -146,7 +152,14 @@ class Predictor:
 
     def trajectory(self, frames: Iterable[Given]) -> Float64[np.ndarray, "n 4 4"]:
         """world_from_camera of every frame; the first camera is the world."""
-        return chained(self.pose(first, second) for first, second in pairwise(frames))
+        odometer = self.odometer()
+        for frame in frames:
+            odometer.see(frame)
+        return odometer.path()
+
+    def odometer(self) -> Odometer:
+        """What follows the camera's path frame by frame, at the distance in time that was learned (`gap`)."""
+        return Odometer(self.pose, self.gap)
 
     def inverse_depth(self, sample: Sample) -> Float[Tensor, "b 1 h w"]:
         """The network's finest inverse depth at its own size and in its own unit, blended if `flip` is on."""
@@ -189,10 +202,12 @@ class Predictor:
             raise KinedepthError(
                 "The network gives depth that is no number: its checkpoint is damaged, take another."
             )
-        return [
+        made = [
             self._prediction(inverse[None], (picture.shape[0], picture.shape[1]), camera)
             for inverse, picture, camera in zip(maps, targets, known, strict=True)
         ]
+        sources = [self.camera_source if camera is None else "as given" for camera in cameras]
+        return [replace(one, camera_source=source) for one, source in zip(made, sources, strict=True)]
 
     def _sample(self, windows: Sequence[Sequence[Picture]], cameras: Sequence[Camera | None]) -> Sample:
         camera = self._network_cameras([window[0] for window in windows], cameras)
@@ -225,11 +240,16 @@ class Predictor:
     ) -> Prediction:
         full = F.interpolate(inverse, size, mode="bilinear", align_corners=False, antialias=False)
         depth: Float32[np.ndarray, "h w"] = (self.unit.factor / full[0, 0]).cpu().numpy()
-        source = self.unit.source
-        if self.range_anchor is not None:
-            depth = depth * np.float32(self.range_anchor / np.median(depth))
-            source = f"{source}; each median set to {self.range_anchor:g}"
-        return Prediction(depth, self.unit.scale, source, camera, None, self.unit.uncertainty)
+        if self.range_anchor is None:
+            unit = self.unit
+            return Prediction(depth, unit.scale, unit.source, camera, None, unit.uncertainty)
+        depth = depth * np.float32(self.range_anchor / np.median(depth))
+        return Prediction(depth, "relative", anchored_source(self.unit.source, self.range_anchor), camera)
+
+
+def anchored_source(source: str, median: float | int) -> str:
+    """What the scale of depth comes from once each picture's median was set."""
+    return f"{source}; each median set to {median:g}"
 
 
 def _pictures(source: Path | str | Iterable[Given]) -> Iterator[Picture]:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from kinedepth.geometry.counted import image_mean
 
 C1 = 0.01**2
 C2 = 0.03**2
@@ -63,14 +65,16 @@ def photometric_error(
 
 
 def edge_aware_smoothness(
-    inverse_depth: Float[Tensor, "b 1 h w"], image: Float[Tensor, "b 3 h w"]
+    inverse_depth: Float[Tensor, "b 1 h w"],
+    image: Float[Tensor, "b 3 h w"],
+    counts: Bool[Tensor, "b 1 h w"] | None = None,
 ) -> tuple[Float[Tensor, "b 1 h _"], Float[Tensor, "b 1 _ w"]]:
     """How much inverse depth changes to the right and downwards where the image does not.
 
-    Divided by its mean first, so that a scene cannot become smooth by shrinking. Forward differences: one
-    column or row shorter than the map. Source: Godard et al. 2019, equation 3.
+    Divided by its mean first (where pixels count), so that a scene cannot become smooth by shrinking. Forward
+    differences: one column or row shorter than the map. Source: Godard et al. 2019, equation 3.
     """
-    relative = inverse_depth / (inverse_depth.mean((2, 3), keepdim=True) + 1e-7)
+    relative = inverse_depth / (image_mean(inverse_depth, counts) + 1e-7)
     return _weighted(relative, image, -1), _weighted(relative, image, -2)
 
 

@@ -1,14 +1,20 @@
-"""Colours of the field: magma on inverse depth up to its 95th percentile; errors from blue to red."""
+"""Colours of the field: magma on inverse depth up to its 95th percentile; errors from blue to red.
 
+Metres have another table (viridis, near bright), so that nobody takes one picture for the other.
+"""
+
+import difflib
 from functools import cache
 
 import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from kinedepth.errors import KinedepthError
+
 Picture = UInt8[np.ndarray, "h w 3"]
 Limits = tuple[float, float]
-DEPTH_TABLE, ERROR_TABLE = "magma", "jet"
+DEPTH_TABLE, METRIC_TABLE, ERROR_TABLE = "magma", "viridis_r", "jet"
 _STEPS = 256
 
 
@@ -16,6 +22,25 @@ _STEPS = 256
 def _table(name: str) -> UInt8[np.ndarray, "n 3"]:
     colors = matplotlib.colormaps[name](np.linspace(0.0, 1.0, _STEPS))[:, :3]
     return np.asarray(np.rint(colors * 255), dtype=np.uint8)
+
+
+def known_table(name: str) -> str:
+    """The name of a matplotlib colour table, as it was given.
+
+    Raises:
+        KinedepthError: there is none of that name; says the nearest.
+    """
+    names = list(matplotlib.colormaps)
+    if name in names:
+        return name
+    lower = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), lower, 1, 0.5)
+    hint = (
+        f"did you mean '{lower[near[0]]}'?"
+        if near
+        else "matplotlib's names are meant: magma, viridis, turbo."
+    )
+    raise KinedepthError(f"There is no colour map '{name}': {hint}")
 
 
 def valid_values(values: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -62,7 +87,8 @@ def colored_depth(
     return colored(inverse, limits, table)
 
 
-def bytes_from_unit(image: Float[np.ndarray, "3 h w"]) -> Picture:
-    """An image in [0, 1], channels first, as 8-bit RGB, channels last."""
-    unit = np.clip(image, 0.0, 1.0).transpose(1, 2, 0)
-    return np.asarray(np.rint(unit * 255), dtype=np.uint8)
+def colored_metric(depth: Float[np.ndarray, "h w"], limits: Limits, table: str = METRIC_TABLE) -> Picture:
+    """Depth itself in colours, evenly from the near to the far of `limits`; black where there is none."""
+    picture = spread(depth, limits, table)
+    picture[~valid_values(depth)] = 0
+    return picture

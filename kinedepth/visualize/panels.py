@@ -9,10 +9,14 @@ from PIL import Image, ImageDraw, ImageFont
 from kinedepth.visualize.colors import ERROR_TABLE, colored, spread, valid_values
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
-Path2 = Float[np.ndarray, "n 2"]
+Path2 = Float[np.ndarray, "_ 2"]
 BAR = 16
 """Height of a label in pixels."""
 GAP = 2
+BAR_SPACE = 60
+"""How far apart the numbers of a colour bar are at least, in pixels."""
+WORST_ERROR = 0.3
+"""Relative error at the red end of error maps."""
 LINES = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14), (23, 190, 207))
 """Colours of trajectories, in their order."""
 
@@ -54,6 +58,30 @@ def strip(panels: Sequence[tuple[str, Picture]], columns: int | None = None) -> 
     return canvas
 
 
+def color_bar(width: int, limits: tuple[float, float], table: str, unit: str) -> Picture:
+    """What the colours of a picture of `width` stand for: the table from left to right, numbers below it.
+
+    The last number carries the `unit`. Grows with the picture; limits must differ, else they are spread by 1.
+    """
+    zoom = max(1, round(width / 1000))
+    gap, ramp, height = 4 * zoom, 16 * zoom, 40 * zoom
+    low, high = limits if limits[1] > limits[0] else (limits[0], limits[0] + 1)
+    canvas = Image.new("RGB", (width, height), (24, 24, 24))
+    values = np.linspace(low, high, width, dtype=np.float64)[None].repeat(ramp, axis=0)
+    canvas.paste(Image.fromarray(spread(values, (low, high), table)), (0, gap))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(11 * zoom)
+    step = _step((high - low) * max(1.0, 4 * BAR_SPACE * zoom / width))
+    marks = np.arange(np.ceil(low / step), np.floor(high / step + 1e-9) + 1) * step
+    for mark in marks:
+        text = f"{mark + 0.0:.6g} {unit}".strip() if mark == marks[-1] else f"{mark + 0.0:.6g}"
+        x = (mark - low) / (high - low) * (width - 1)
+        half = draw.textlength(text, font) / 2
+        draw.line((x, gap + ramp - 4 * zoom, x, gap + ramp + 3 * zoom), fill=(235, 235, 235), width=zoom)
+        place = min(max(x, half + 2), width - half - 2)
+        draw.text((place, height - 10 * zoom), text, (235, 235, 235), font, anchor="mm")
+    return np.asarray(canvas)
+
+
 def mask_picture(mask: Bool[np.ndarray, "h w"] | Float[np.ndarray, "h w"]) -> Picture:
     """A mask in grey: white is 1, black is 0."""
     gray = np.rint(np.clip(mask.astype(np.float64), 0, 1) * 255).astype(np.uint8)
@@ -79,7 +107,7 @@ def error_map(
     predicted: Float[np.ndarray, "h w"],
     measured: Float[np.ndarray, "h w"],
     image: Picture | None = None,
-    worst: float = 0.3,
+    worst: float = WORST_ERROR,
     dot: int = 1,
 ) -> Picture:
     """Relative error |p - g| / g where there is a measurement: blue is 0, red is `worst` or more.

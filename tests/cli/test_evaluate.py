@@ -134,6 +134,8 @@ def test_an_older_evaluation_is_replaced_when_asked(
         "evaluation.json",
         "path_test.png",
         "path_test.txt",
+        "path_test_measured.txt",
+        "report.html",
     ]
 
 
@@ -180,3 +182,76 @@ def test_a_model_without_pose_network_leaves_poses_aside(
     said = capsys.readouterr().out
     assert "trained without a pose network" in said
     assert "ATE" not in said
+
+
+# Beside the main table
+
+
+def test_classes_and_ranges_are_told(written: Path) -> None:
+    note = json.loads((written / "evaluation.json").read_text())
+    assert {"road", "0-10 m", "10-20 m", "20-40 m"} <= set(note["details"])
+    assert not {"sky", "unknown"} & set(note["details"])
+    with (written / "details.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (written / "images.csv").open() as file:
+        whole = {row["name"]: row for row in csv.DictReader(file) if row["region"] == "whole"}
+    bands = [row for row in rows if row["region"].endswith(" m")]
+    pixels = {name: sum(int(row["pixels"]) for row in bands if row["name"] == name) for name in whole}
+    assert pixels == {name: int(row["pixels"]) for name, row in whole.items()}
+    assert {row["factor"] for row in rows} == {row["factor"] for row in whole.values()}
+
+
+def test_intervals_alignments_and_the_worst_are_printed(
+    run: Path, drive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--protocol", "synthetic", "--device", "cpu", "--median-scale", "--latex", "--align", "all"]
+    assert main(["evaluate", str(run), str(drive), *asked]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "with 95 % intervals (bootstrap over the images, too narrow: they come from one drive",
+        "by what brings it to the truth's scale",
+        "one factor for the set, each prediction first scaled to",
+        "by class and by true depth; the scale is that of the whole image",
+        "worst image test/0000",
+        "model, one factor for the set & ",
+    ):
+        assert words in said
+
+
+def test_a_metric_model_is_shown_under_every_alignment(metric_run: Path, drive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    asked = ["--protocol", "synthetic", "--device", "cpu", "-o", str(output), "--error-maps", "1"]
+    assert main(["evaluate", str(metric_run), str(drive), *asked]) == 0
+    note = json.loads((output / "evaluation.json").read_text())
+    assert list(note["alignments"]) == ["none", "median of each image", "one factor for the set"]
+    assert note["alignments"]["none"] == pytest.approx(note["means"]["model"]["whole"])
+    assert sorted(path.name for path in output.glob("error_*")) == ["error_median.png", "error_worst.png"]
+
+
+# What `kinedepth predict` wrote
+
+
+@pytest.mark.parametrize("layout", ["out", "out/depth_png16"])
+def test_predictions_on_disk_are_judged_like_the_run(
+    run: Path, drive: Path, written: Path, layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(run), str(drive), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    output = tmp_path / "table"
+    asked = ["--protocol", "synthetic", "-o", str(output), "--error-maps", "0"]
+    assert main(["evaluate", str(tmp_path / layout), str(drive), *asked]) == 0
+    ours, theirs = (
+        json.loads((place / "evaluation.json").read_text())["means"]["model"] for place in (output, written)
+    )
+    for region in ("whole", "dynamic objects", "background"):
+        assert ours[region] == pytest.approx(theirs[region], rel=5e-3)
+    said = capsys.readouterr().out
+    assert "scale      relative (monocular video)" in said
+    assert "untrained network" not in said
+
+
+def test_relative_files_are_not_taken_at_their_word(
+    run: Path, drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(run), str(drive), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert main(["evaluate", str(tmp_path / "out"), str(drive), "--align", "none"]) == 1
+    assert "needs a metric model" in capsys.readouterr().err

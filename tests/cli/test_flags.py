@@ -1,13 +1,16 @@
 """Flags in any order, and what is wrong with them in one sentence."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
 import tyro
 
+from kinedepth.cli.aliases import spelled_out
 from kinedepth.cli.complaints import nearest
 from kinedepth.cli.flags import lists_last, parsed, value_of
+from kinedepth.cli.train import ALIASES
 from kinedepth.errors import UsageError
 from kinedepth.settings import Settings, changed
 
@@ -124,3 +127,26 @@ def test_a_first_look_finds_a_value(words: str, value: str | None) -> None:
 )
 def test_the_nearest_flag(flag: str, found: str | None) -> None:
     assert nearest(flag, ["--data.size", "--train.batch-size", "--out"]) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--batch-size 3", "--train.batch-size 3"),
+        ("--batch_size=3", "--train.batch-size=3"),
+        ("--learning_rate 0.1 SOURCE", "--train.lr 0.1 SOURCE"),
+        ("--no-flip", "--data.no-flip"),
+        ("--log_dir runs", "--out runs"),
+        ("--encoder resnet50", "--encoder resnet50"),  # two groups have one
+        ("--intrinsics cam.txt", "--intrinsics cam.txt"),  # the verb's own
+        ("--train.lr 1", "--train.lr 1"),
+        ("-o x", "-o x"),
+    ],
+)
+def test_bare_names_and_names_of_the_field_are_flags(given: str, meant: str) -> None:
+    assert spelled_out(given.split(), ALIASES) == meant.split()
+
+
+def test_every_alias_leads_to_a_flag_of_train(kinedepth: Callable) -> None:
+    shown = kinedepth("train", "--help").out
+    assert [flag for flag in set(ALIASES.values()) if flag not in shown] == []

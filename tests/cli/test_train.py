@@ -1,11 +1,13 @@
 """`kinedepth train`: from a video to a run folder, and every bad input in one sentence that loses nothing."""
 
 import json
+import shlex
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,14 @@ def test_flags_go_before_the_source_too_and_short_forms_reach_the_data(
     assert said.code == 0
     printed = [line for line in said.out.splitlines() if line.startswith(("size", "frames", "fov", "slots"))]
     assert printed == ["slots = 2", "frames = [-2, 2]", "size = [96, 320]", "fov = 70.0"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("hood.png", '"hood.png"'), ("none", '""'), ("auto", '"auto"'), (None, '"auto"')]
+)
+def test_a_mask_is_given_found_or_none(kinedepth: Callable, flag: str | None, value: str) -> None:
+    said = kinedepth("train", "a.mp4", "--print-config", *(["--mask", flag] if flag else []))
+    assert f"mask = {value}" in said.out.splitlines()
 
 
 def test_printed_config_is_a_recipe(kinedepth: Callable, tmp_path: Path) -> None:
@@ -197,7 +207,24 @@ def inputs(tmp_path: Path, drive: Path, pair: Path, run: Path, monkeypatch: pyte
     save_file({"a": torch.zeros(3)}, tmp_path / "foreign.safetensors")
     torch.save({"a": torch.zeros(3)}, tmp_path / "foreign.pth")
     (tmp_path / "runs" / "taken").mkdir(parents=True)
+    (tmp_path / "tripod").mkdir()
+    for number in range(8):
+        shutil.copy(pair / "images" / "000003.png", tmp_path / "tripod" / f"{number}.png")
+    (tmp_path / "mixed").mkdir()
+    for number in range(6):
+        Image.new("RGB", (96, 64 + number)).save(tmp_path / "mixed" / f"{number}.png")
+    Image.new("L", (96, 64)).save(tmp_path / "black.png")
+    Image.new("L", (64, 96), 255).save(tmp_path / "tall.png")
+    one_frame(tmp_path / "one.mp4")
     return tmp_path
+
+
+def one_frame(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 96, 3), np.uint8), "rgb24")))
+        container.mux(stream.encode())
 
 
 def contents(folder: Path) -> set[tuple[Path, int]]:
@@ -219,6 +246,17 @@ def contents(folder: Path) -> set[tuple[Path, int]]:
         ("good.mp4 --intrinsics outside.json", ["cx=200", "outside"]),
         ("good.mp4 --intrinsics missing.json", ["missing.json"]),
         ("good.mp4 --fov 190", ["190 degrees", "impossible"]),
+        ("one.mp4", ["one.mp4", "1 frame", "longer video"]),
+        ("tripod/0.png", ["tripod/0.png", "single picture"]),
+        ("tripod", ["the camera does not move in tripod", "of the width", "taken while moving"]),
+        ("mixed", ["mixed", "change their size all the time"]),
+        ("corrupt", ["corrupt/4.jpg", "cannot be read", "damaged"]),
+        ("good.mp4 --mask missing.png", ["missing.png"]),
+        ("good.mp4 --mask good.mp4", ["good.mp4", "no picture"]),
+        ("good.mp4 --mask black.png", ["black.png", "leaves out 100%", "inverted"]),
+        ("good.mp4 --mask tall.png", ["tall.png", "proportions"]),
+        ("good.mp4 --data.gap 8", ["14 frames", "at least 17"]),
+        ("good.mp4 --intrinsics 190deg", ["190", "impossible"]),
         ("good.mp4 --name taken", ["runs/taken", "exists", "--name", "--resume"]),
         ("good.mp4 --init cut.safetensors", ["cut.safetensors", "truncated"]),
         ("good.mp4 --init foreign.safetensors", ["foreign.safetensors", "kinedepth header"]),
@@ -252,7 +290,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_a_damaged_picture_is_named_and_the_run_goes_on_once_it_is_replaced(
     kinedepth: Callable, small: list[str], inputs: Path, workers: str
 ) -> None:
-    said = kinedepth("train", "corrupt", *small, "--data.workers", workers, "--name", "new")
+    # Without a look at the motion beforehand, training is what finds the damage.
+    blind = ["--data.gap", "1", "--data.no-standstill", "--data.no-cuts", "--mask", "none"]
+    said = kinedepth("train", "corrupt", *small, *blind, "--data.workers", workers, "--name", "new")
     assert said.code == 1
     assert said.err.startswith("kinedepth: the picture corrupt/4.jpg cannot be read")
     assert said.err.count("\n") == 1
@@ -285,6 +325,12 @@ def test_the_farewell_leaves_out_strips_that_are_not_there(tmp_path: Path) -> No
     assert "strips" not in farewell(tmp_path / "a", "x.mp4")
     (tmp_path / "a" / "samples").mkdir()
     assert f"strips      {tmp_path / 'a' / 'samples'}" in farewell(tmp_path / "a", "x.mp4")
+
+
+def test_the_farewell_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "my run" / "checkpoints").mkdir(parents=True)
+    typed = shlex.split(farewell(tmp_path / "my run", "my drive ü.mp4").rpartition("next")[2])
+    assert typed == ["kinedepth", "predict", str(tmp_path / "my run"), "my drive ü.mp4", "-o", "my run-depth"]
 
 
 @pytest.mark.slow

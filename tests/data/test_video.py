@@ -1,9 +1,11 @@
 import os
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -51,6 +53,75 @@ def test_rotation_tag_is_applied(turn: int, tmp_path: Path, film: Film) -> None:
     upright = next(video.frames(path))
     assert video.probe(path).size == upright.shape[:2]
     assert (upright == np.rot90(plain, turn // 90)).all()
+
+
+def uneven(path: Path, stamps: list[int]) -> Path:
+    """A video whose frames are shown at these milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for i, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 20 * i, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_uneven_rates_are_told(ending: str, tmp_path: Path) -> None:
+    stamps = [0, 40, 80, 160, 200, 320, 360]
+    path = uneven(tmp_path / f"a.{ending}", stamps)
+    seen = video.probe(path)
+    assert seen.uneven
+    assert seen.times == pytest.approx([stamp / 1000 for stamp in stamps], abs=2e-3)
+    found = list(video.timed_frames(path))
+    assert [second for second, _ in found] == pytest.approx(seen.times, abs=2e-3)
+    assert [pixels.mean() for _, pixels in found] == pytest.approx([20 * i for i in range(7)], abs=3)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_the_mean_of_an_uneven_rate_is_that_of_its_frames(ending: str, tmp_path: Path) -> None:
+    seen = video.probe(uneven(tmp_path / f"a.{ending}", [0, 40, 80, 160, 200, 320, 360, 400, 520, 560, 600]))
+    assert seen.fps == pytest.approx(10 / 0.6, rel=0.1)  # where the header of the second says 1000
+    assert seen.duration == pytest.approx(0.66, rel=0.1)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi"])
+@pytest.mark.parametrize("fps", [12, 30])
+def test_even_rates_are_even(ending: str, fps: int, tmp_path: Path, film: Film) -> None:
+    seen = video.probe(film(tmp_path / f"a.{ending}", count=9, fps=fps))
+    assert not seen.uneven
+    assert seen.times == pytest.approx([i / fps for i in range(9)], abs=2e-3)
+
+
+def test_frames_without_stamps_follow_the_mean_rate(
+    tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "a.mp4", count=4, fps=10)
+    decoded = video._decoded
+
+    def unstamped(path: Path) -> Iterator[av.VideoFrame]:
+        for frame in decoded(path):
+            frame.pts = None
+            yield frame
+
+    monkeypatch.setattr(video, "_decoded", unstamped)
+    assert [second for second, _ in video.timed_frames(path)] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180])
+@pytest.mark.parametrize("at_most", [48, 500])
+def test_small_frames_are_the_frames(turn: int, at_most: int, tmp_path: Path, film: Film) -> None:
+    path = film(tmp_path / "a.mp4", count=3, turn=turn)
+    height, width = video.probe(path).size
+    for small, whole in zip(video.small_frames(path, at_most, "rgb24"), video.frames(path), strict=True):
+        factor = min(1.0, at_most / width)
+        assert small.shape == (round(height * factor), round(width * factor), 3)
+        expected = cv2.resize(whole, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert abs(small.astype(float) - expected).mean() < 3
+    assert next(video.small_frames(path, at_most)).ndim == 2
 
 
 def test_missing_video_is_refused(tmp_path: Path) -> None:

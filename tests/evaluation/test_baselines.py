@@ -5,12 +5,10 @@ import pytest
 import torch
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.baselines import constant_depth, evaluate_baselines, flat_ground, mean_depth
-from kinedepth.evaluation.protocol import Protocol
+from kinedepth.evaluation.baselines import constant_depth, flat_ground, mean_depth
 from kinedepth.geometry.camera import Camera
 
 CAMERA = Camera(torch.tensor([100.0, 50.0]), torch.tensor([3.5, 1.5]))
-PLAIN = Protocol("plain", truth="made up")
 
 
 def test_constant_depth() -> None:
@@ -53,13 +51,3 @@ def test_mean_depth_needs_measurements() -> None:
 def test_mean_depth_needs_one_size() -> None:
     with pytest.raises(KinedepthError, match=r"\(3, 2\) and \(2, 2\)"):
         mean_depth([np.ones((2, 2)), np.ones((3, 2))])
-
-
-def test_baselines_are_judged_on_the_same_images() -> None:
-    ground = 1 / flat_ground((60, 8), CAMERA)
-    pairs = [(name, None, ground, {}) for name in "ab"]
-    baselines = {"constant": constant_depth, "ground": lambda size: flat_ground(size, CAMERA)}
-    tables = evaluate_baselines(iter(pairs), PLAIN, baselines)
-    assert [[row.name for row in table.rows] for table in tables.values()] == [["a", "b"], ["a", "b"]]
-    assert tables["ground"].mean()["abs_rel"] == pytest.approx(0.0, abs=1e-9)
-    assert tables["constant"].mean()["abs_rel"] > 0.1

@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.benchmark import Pair, evaluate_depth, matched
-from kinedepth.evaluation.depth import METRICS
-from kinedepth.evaluation.protocol import SYNTHETIC, WHOLE, Protocol
-from kinedepth.evaluation.table import Table, bootstrap_interval, losses_to, print_tables
+from kinedepth.evaluation.benchmark import Pair, evaluate_depth
+from kinedepth.evaluation.depth_printing import print_tables
+from kinedepth.evaluation.output import write_csv
+from kinedepth.evaluation.protocol import SEVEN, SYNTHETIC, WHOLE, Protocol
+from kinedepth.evaluation.table import Table, bootstrap_interval, losses_to
 
 PLAIN = Protocol("plain", truth="made up")
 SIZE = (4, 8)
@@ -109,67 +110,24 @@ def test_nothing_to_evaluate(align: str) -> None:
         evaluate_depth([], PLAIN.aligned(align))
 
 
-def test_matched_by_name_and_not_by_order() -> None:
-    truths = {"b": truth(1), "a": truth(0)}
-    predictions = {"a": 1 / truth(0), "b": 1 / truth(1)}
-    table = evaluate_depth(matched(predictions, truths), PLAIN.aligned("none"))
-    assert table.mean()["abs_rel"] == pytest.approx(0.0, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "true", "message"),
-    [
-        ("ab", "abc", "prediction of c is missing"),
-        ("abc", "ab", "truth of c is missing"),
-        ("a", "abc", "prediction of b and of 1 more is missing"),
-    ],
-)
-def test_match_names_what_is_missing(predicted: str, true: str, message: str) -> None:
-    maps = {name: truth(0) for name in "abc"}
-    with pytest.raises(KinedepthError, match=message):
-        matched({name: maps[name] for name in predicted}, {name: maps[name] for name in true})
-
-
-def test_match_may_be_told_which() -> None:
-    maps = {name: truth(0) for name in "abc"}
-    assert [pair[0] for pair in matched(maps, maps, names=["c", "a"])] == ["c", "a"]
-
-
-def test_match_hands_regions_on() -> None:
-    masks = {"a": {"dynamic objects": np.ones(SIZE, dtype=bool)}}
-    assert [list(pair[3]) for pair in matched({"a": truth(0)}, {"a": truth(0)}, masks)] == [
-        ["dynamic objects"]
-    ]
-
-
 def test_ratios_are_summed_up(table: Table) -> None:
     assert table.ratio_line() == f"Scaling ratios | med: 2.000 | std: {np.std([0.5, 1, 2]):.3f}"
 
 
 def test_csv(table: Table, tmp_path: Path) -> None:
     path = tmp_path / "images.csv"
-    table.write_csv(path)
+    write_csv(path, table.csv_lines(table.rows))
     lines = list(csv.DictReader(path.read_text().splitlines()))
     assert [line["name"] for line in lines] == ["image-0", "image-1", "image-2"]
-    assert list(lines[0])[2:9] == list(METRICS)
+    assert list(lines[0])[2:9] == list(SEVEN)
     assert {line["alignment"] for line in lines} == {"one factor for the set"}
     np.testing.assert_array_equal([float(line["abs_rel"]) for line in lines], table.values("abs_rel"))
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_csv_is_not_overwritten(table: Table, tmp_path: Path) -> None:
-    path = tmp_path / "images.csv"
-    path.write_text("precious")
-    with pytest.raises(KinedepthError, match=r"images\.csv exists"):
-        table.write_csv(path)
-    assert path.read_text() == "precious"
-    table.write_csv(path, overwrite=True)
-    assert path.read_text().startswith("name,region,abs_rel")
-
-
 def test_csv_into_nowhere(table: Table, tmp_path: Path) -> None:
     with pytest.raises(KinedepthError, match=r"images\.csv"):
-        table.write_csv(tmp_path / "absent" / "images.csv")
+        write_csv(tmp_path / "absent" / "images.csv", table.csv_lines(table.rows))
 
 
 def test_to_dict_is_plain(table: Table) -> None:
@@ -180,10 +138,10 @@ def test_to_dict_is_plain(table: Table) -> None:
 
 
 def test_printed_table(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
-    table.print(Console(width=140), label="ours")
+    print_tables({"ours": table}, Console(width=140))
     text = capsys.readouterr().out
     header = next(line for line in text.splitlines() if "abs_rel" in line)
-    assert header.replace("│", " ").split() == list(METRICS)
+    assert header.replace("│", " ").split() == list(SEVEN)
     row = next(line for line in text.splitlines() if line.strip().startswith("ours "))
     numbers = [f"{value:.3f}" for value in table.mean().values()]
     assert row.replace("│", " ").split() == ["ours", *numbers]
@@ -197,19 +155,19 @@ def test_printed_regions(capsys: pytest.CaptureFixture[str]) -> None:
     table = evaluate_depth([("a", 1 / truth(0), truth(0), masks)], SYNTHETIC)
     print_tables({"ours [v1]": table}, Console(width=140))
     lines = [" ".join(line.replace("│", " ").split()) for line in capsys.readouterr().out.splitlines()]
-    assert "region " + " ".join(METRICS) + " images" in lines
-    assert "ours [v1] dynamic objects" + " -" * len(METRICS) + " 0" in lines
+    assert "region " + " ".join(SEVEN) + " images" in lines
+    assert "ours [v1] dynamic objects" + " -" * len(SEVEN) + " 0" in lines
     assert any(line.startswith("ours [v1] background 0.000") and line.endswith(" 1") for line in lines)
 
 
 def test_printed_table_says_what_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     protocol = Protocol("split", truth="made up", images=697)
-    evaluate_depth(scaled_pairs([1.0]), protocol).print(Console(width=140))
+    print_tables({"ours": evaluate_depth(scaled_pairs([1.0]), protocol)}, Console(width=140))
     assert "1 image of the 697 published" in capsys.readouterr().out
 
 
 def test_narrow_console_keeps_the_numbers(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
-    table.print(Console(width=80), label="a predictor with a rather long name")
+    print_tables({"a predictor with a rather long name": table}, Console(width=80))
     text = capsys.readouterr().out
     assert [value for value in table.mean().values() if f"{value:.3f}" not in text] == []
 
@@ -259,3 +217,50 @@ def test_interval_narrows_with_the_root_of_the_number() -> None:
     wide, narrow = (np.diff(bootstrap_interval(each))[0] for each in (values[:100], values))
     assert wide / narrow == pytest.approx(4, rel=0.2)
     assert narrow == pytest.approx(2 * 1.96 / 40, rel=0.15)
+
+
+def test_whole_drives_are_drawn_where_there_are_enough() -> None:
+    pairs = [
+        (f"drive-{drive}/{frame}", (1.1 + drive / 4) / truth(frame), truth(frame), {})
+        for drive in range(6)
+        for frame in range(8)
+    ]
+    table = evaluate_depth(pairs, PLAIN.aligned("none"))
+    assert table.interval_note == "bootstrap over the 6 drives"
+    low, high = table.interval("abs_rel")
+    as_if_independent = np.diff(bootstrap_interval(table.values("abs_rel")))[0]
+    assert low < table.mean()["abs_rel"] < high
+    assert high - low > 1.5 * as_if_independent
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (["a", "b"], "bootstrap over the images"),
+        (["x/a", "y/b"], "bootstrap over the images"),
+        (["x/a", "x/b"], "they come from one drive"),
+        (["x/a", "x/b", "y/a"], "they come from 2 drives"),
+    ],
+)
+def test_an_interval_that_is_too_narrow_says_so(names: list[str], note: str) -> None:
+    pairs = [(name, 1 / truth(place), truth(place), {}) for place, name in enumerate(names)]
+    table = evaluate_depth(pairs, PLAIN)
+    assert note in table.interval_note
+    assert ("too narrow" in table.interval_note) is ("come from" in note)
+
+
+def test_bands_hold_their_lower_end() -> None:
+    depths = np.array([[5.0, 10.0, 20.0, 40.0, 79.0, 80.0]])
+    table = evaluate_depth([("a", 1 / depths, depths, {})], PLAIN.aligned("none"))
+    pixels = {name: table.of(name)[0].pixels for name in table.detailed}
+    assert pixels == {"0-10 m": 1, "10-20 m": 1, "20-40 m": 1, "40-80 m": 2}
+
+
+def test_a_class_shares_the_scale_of_the_image() -> None:
+    scene = np.full(SIZE, 10.0)
+    cars = np.zeros(SIZE, dtype=bool)
+    cars[0, 0] = True
+    masks = {"dynamic objects": cars, "background": ~cars, "car": cars}
+    table = evaluate_depth([("a", 1 / np.where(cars, 20.0, scene), scene, masks)], SYNTHETIC)
+    assert table.mean("car")["abs_rel"] == pytest.approx(1.0)
+    assert "bus" not in table.detailed

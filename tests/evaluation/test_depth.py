@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.depth import METRICS, compared, counted, errors, region_errors, resized
+from kinedepth.evaluation.depth import METRICS, compared, counted, errors, masked_errors, resized
 from kinedepth.evaluation.protocol import (
     GARG,
     KITTI_EIGEN,
     KITTI_EIGEN_BENCHMARK,
     ODOMETRY_5_FRAMES,
+    SEVEN,
     SYNTHETIC,
     WHOLE,
     Protocol,
@@ -26,7 +27,7 @@ PLAIN = Protocol("plain", truth="made up")
 
 def whole(inverse_depth: np.ndarray, truth: np.ndarray, protocol: Protocol = PLAIN) -> dict[str, float]:
     pixels = compared("image", inverse_depth, truth, {}, protocol)
-    return region_errors(pixels, pixels.ratio, protocol.clamp)[WHOLE]
+    return masked_errors(pixels, pixels.regions, pixels.ratio, protocol.clamp, SEVEN)[WHOLE]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_regions_share_the_scale_of_the_image() -> None:
     objects = prediction > 15
     regions = {"dynamic objects": objects, "background": ~objects}
     pixels = compared("image", 1 / prediction, truth, regions, SYNTHETIC)
-    found = region_errors(pixels, pixels.ratio, SYNTHETIC.clamp)
+    found = masked_errors(pixels, pixels.regions, pixels.ratio, SYNTHETIC.clamp, SEVEN)
     assert {name: each["abs_rel"] for name, each in found.items()} == pytest.approx(
         {WHOLE: 1 / 8, "dynamic objects": 1.0, "background": 0.0}
     )
@@ -152,7 +153,7 @@ def test_region_without_truth_has_no_errors() -> None:
     truth = np.full((2, 4), 10.0)
     nothing = np.zeros_like(truth, dtype=bool)
     pixels = compared("a", 1 / truth, truth, {"dynamic objects": nothing, "background": ~nothing}, SYNTHETIC)
-    assert set(region_errors(pixels, 1.0, SYNTHETIC.clamp)) == {WHOLE, "background"}
+    assert set(masked_errors(pixels, pixels.regions, 1.0, SYNTHETIC.clamp, SEVEN)) == {WHOLE, "background"}
 
 
 def test_zero_inverse_depth_is_the_far_end() -> None:

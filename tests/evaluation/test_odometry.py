@@ -1,27 +1,19 @@
-"""Paths of known shape: worked numbers, invariances, windows, files."""
+"""Windows of known paths: worked numbers, invariances, gaps."""
 
-import gzip
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kinedepth.errors import KinedepthError
 from kinedepth.evaluation.odometry import (
-    ALIGNMENTS,
-    Trajectory,
     accumulated,
     anchored,
-    common_poses,
     positions,
-    read_kitti_poses,
     relative_steps,
     snippet_error,
     snippet_errors,
-    trajectory_error,
-    umeyama,
 )
 from kinedepth.evaluation.protocol import ODOMETRY_5_FRAMES, ODOMETRY_5_FRAMES_COMPLETE
 
@@ -37,15 +29,6 @@ def step(angle: float, translation: tuple[float, float, float]) -> np.ndarray:
 
 TRUE_STEPS = np.stack([step(0.01 * k, (0.02, 0.0, -1 - 0.1 * k)) for k in range(4)])
 PREDICTED_STEPS = np.stack([step(0.012 * k, (0.0, 0.01, -0.05)) for k in range(4)])
-
-
-@pytest.fixture(scope="module")
-def drive() -> tuple[np.ndarray, np.ndarray]:
-    """A winding drive of 1,201 frames and a prediction with drift in angle and scale."""
-    angles = [0.01 * math.sin(2 * math.pi * k / 300) for k in range(1200)]
-    truth = accumulated(np.stack([step(angle, (0, 0, 1.0)) for angle in angles]))
-    predicted = [step(angle + 2e-4, (0, 0, 0.05 * (1 + 0.1 * k / 1201))) for k, angle in enumerate(angles)]
-    return accumulated(np.stack(predicted)), truth
 
 
 def test_worked_snippet() -> None:
@@ -116,119 +99,20 @@ def test_different_lengths() -> None:
         snippet_errors(PREDICTED_STEPS, TRUE_STEPS[:3])
 
 
-@pytest.mark.parametrize(
-    ("align", "expected"),
-    [
-        ("none", 620.507185),
-        ("scale", 62.061312),
-        ("scale_7dof", 62.339003),
-        ("7dof", 10.988433),
-        ("6dof", 310.509549),
-    ],
-)
-def test_trajectory_error_of_a_drive(
-    drive: tuple[np.ndarray, np.ndarray], align: str, expected: float
-) -> None:
-    assert trajectory_error(*drive, align) == pytest.approx(expected, abs=5e-7)
-
-
-def test_drive_itself(drive: tuple[np.ndarray, np.ndarray]) -> None:
-    path, truth = (positions(poses) for poses in drive)
-    np.testing.assert_allclose(truth[-1], (520.4331, 0.0, 1005.9192), atol=5e-5)
-    assert umeyama(path, truth).scale == pytest.approx(19.055913, abs=5e-7)
-
-
-@pytest.mark.parametrize("align", ALIGNMENTS)
-def test_another_world_frame_changes_nothing(drive: tuple[np.ndarray, np.ndarray], align: str) -> None:
-    predicted, truth = drive
-    moved = step(0.7, (3.0, -2.0, 5.0)) @ predicted
-    assert trajectory_error(moved, truth, align) == pytest.approx(trajectory_error(predicted, truth, align))
-
-
-def test_similarity_is_recovered(drive: tuple[np.ndarray, np.ndarray]) -> None:
-    points = positions(drive[1])
-    rotation = step(0.4, (0, 0, 0))[:3, :3]
-    moved = 2.5 * points @ rotation.T + [1.0, 2.0, 3.0]
-    found = umeyama(points, moved)
-    np.testing.assert_allclose(found.apply(points), moved, atol=1e-8)
-    np.testing.assert_allclose(found.rotation, rotation, atol=1e-10)
-
-
-def test_straight_path_has_an_error_too() -> None:
-    truth = accumulated(np.stack([step(0, (0, 0, 1.0))] * 20))
-    predicted = accumulated(np.stack([step(0, (0, 0, 0.1))] * 20))
-    assert trajectory_error(predicted, truth) == pytest.approx(0.0, abs=1e-9)
-
-
-def test_standing_camera_has_no_scale() -> None:
-    truth = accumulated(TRUE_STEPS)
-    with pytest.raises(KinedepthError, match="never moves"):
-        trajectory_error(np.tile(np.eye(4), (5, 1, 1)), truth, "7dof")
-
-
-def test_unknown_alignment(drive: tuple[np.ndarray, np.ndarray]) -> None:
-    with pytest.raises(KinedepthError, match="choose from none, scale"):
-        trajectory_error(*drive, "sim3")
-
-
 def test_steps_and_poses_are_inverse_to_each_other(drive: tuple[np.ndarray, np.ndarray]) -> None:
     truth = drive[1]
     rebuilt = accumulated(np.linalg.inv(relative_steps(truth)))
     np.testing.assert_allclose(rebuilt, anchored(truth), atol=1e-8)
 
 
-def lines(poses: np.ndarray, indexed: bool) -> str:
-    rows = poses[:, :3].reshape(len(poses), 12)
-    head = [f"{frame} " if indexed else "" for frame in range(3, 3 + len(rows))]
-    bodies = [" ".join(map(repr, row.tolist())) for row in rows]
-    return "".join(f"{start}{body}\n" for start, body in zip(head, bodies, strict=True))
+def test_windows_over_missing_frames_are_left_out(drive: tuple[np.ndarray, np.ndarray]) -> None:
+    steps, true_steps = (relative_steps(path)[:20] for path in drive)
+    known = np.arange(20) != 9
+    full = snippet_errors(steps, true_steps, ODOMETRY_5_FRAMES_COMPLETE)
+    holed = snippet_errors(steps, true_steps, ODOMETRY_5_FRAMES_COMPLETE, known)
+    np.testing.assert_array_equal(holed.errors, np.delete(full.errors, [6, 7, 8, 9]))
 
 
-@pytest.mark.parametrize(("indexed", "frames"), [(False, [0, 1, 2, 3, 4]), (True, [3, 4, 5, 6, 7])])
-@pytest.mark.parametrize("zipped", [False, True])
-def test_files_are_read(tmp_path: Path, indexed: bool, frames: list[int], zipped: bool) -> None:
-    poses = accumulated(TRUE_STEPS)
-    path = tmp_path / ("poses.txt.gz" if zipped else "poses.txt")
-    content = lines(poses, indexed).encode()
-    path.write_bytes(gzip.compress(content) if zipped else content)
-    read = read_kitti_poses(path)
-    assert read.frames.tolist() == frames
-    np.testing.assert_array_equal(read.poses, poses)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "12 finite numbers"),
-        ("1 2 3\n", "12 finite numbers"),
-        ("a b c\n", "no table of poses"),
-        ("nan " * 12, "12 finite numbers"),
-        ("4 " + "0 " * 12 + "\n" + "3 " + "0 " * 12, "must ascend"),
-    ],
-    ids=["empty", "columns", "words", "nan", "order"],
-)
-def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
-    path = tmp_path / "poses.txt"
-    path.write_text(content)
-    with pytest.raises(KinedepthError, match=message):
-        read_kitti_poses(path)
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(KinedepthError, match=r"absent\.txt"):
-        read_kitti_poses(tmp_path / "absent.txt")
-
-
-def test_frames_are_matched_by_number() -> None:
-    truth = Trajectory(np.arange(5), accumulated(TRUE_STEPS))
-    predicted = Trajectory(np.array([1, 3]), accumulated(PREDICTED_STEPS)[:2])
-    true_poses, poses = common_poses(truth, predicted)
-    np.testing.assert_array_equal(true_poses, truth.poses[[1, 3]])
-    assert len(poses) == 2
-
-
-def test_prediction_without_truth() -> None:
-    truth = Trajectory(np.arange(4), accumulated(TRUE_STEPS)[:4])
-    predicted = Trajectory(np.arange(5), accumulated(PREDICTED_STEPS))
-    with pytest.raises(KinedepthError, match="Frame 4"):
-        common_poses(truth, predicted)
+def test_no_window_without_a_gap() -> None:
+    with pytest.raises(KinedepthError, match="missing in every window"):
+        snippet_errors(PREDICTED_STEPS, TRUE_STEPS, ODOMETRY_5_FRAMES_COMPLETE, np.zeros(4, dtype=bool))

@@ -1,8 +1,7 @@
-"""Real frames: the flat-ground row, the laser scan as a depth map, published trajectories."""
+"""Real frames: the flat-ground row, the laser scan as a depth map."""
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,14 +10,8 @@ import pytest
 import torch
 
 from kinedepth.data.lidar import lidar_depth, read_lidar_camera, read_scan
-from kinedepth.evaluation.baselines import evaluate_baselines, flat_ground
-from kinedepth.evaluation.odometry import (
-    common_poses,
-    read_kitti_poses,
-    relative_steps,
-    snippet_errors,
-    trajectory_error,
-)
+from kinedepth.evaluation.baselines import flat_ground
+from kinedepth.evaluation.benchmark import evaluate_depth
 from kinedepth.evaluation.protocol import KITTI_GARG_IMPROVED, KITTI_GARG_SCAN
 from kinedepth.geometry.camera import Camera
 
@@ -56,10 +49,9 @@ def test_flat_ground_row(folder: Path, camera: Camera, row: str) -> None:
     protocol = PROTOCOLS[truth].aligned(align)
     if crop == "no_crop":
         protocol = replace(protocol, crop=None)
-    pairs = ((path.stem, None, measured(path), {}) for path in sorted((folder / truth).glob("*.png")))
-    table = evaluate_baselines(pairs, protocol, {"flat ground": partial(flat_ground, camera=camera)})[
-        "flat ground"
-    ]
+    truths = {path.stem: measured(path) for path in sorted((folder / truth).glob("*.png"))}
+    pairs = ((name, flat_ground(depth.shape, camera), depth, {}) for name, depth in truths.items())
+    table = evaluate_depth(pairs, protocol)
     ratio = expected.pop("median_ratio_mean", table.ratios.mean())
     assert table.mean() == pytest.approx(expected, rel=1e-9)
     assert table.ratios.mean() == pytest.approx(ratio, rel=1e-9)
@@ -86,33 +78,3 @@ def test_camera_depth_agrees_better_than_forward_distance(folder: Path) -> None:
         return float(np.median(np.abs(depth - truth)[both] / truth[both]))
 
     assert difference("camera_z") < 0.01 < difference("forward")
-
-
-@pytest.fixture(scope="module")
-def trajectories(real_data_root: Path) -> Path:
-    return real_data_root / "kitti_odometry_poses"
-
-
-@pytest.mark.parametrize("sequence", ["09", "10"])
-def test_published_snippet_errors(trajectories: Path, sequence: str) -> None:
-    expected = json.loads((trajectories / "expected_metrics.json").read_text())["snippet_ate_5_frames"]
-    truth, predicted = common_poses(
-        read_kitti_poses(trajectories / "gt" / f"{sequence}.txt.gz"),
-        read_kitti_poses(trajectories / "predicted" / "dfvo" / f"{sequence}.txt.gz"),
-    )
-    result = snippet_errors(relative_steps(predicted), relative_steps(truth))
-    assert result.mean == pytest.approx(expected["values"]["dfvo"][sequence]["mean"], rel=1e-9)
-    assert result.std == pytest.approx(expected["values"]["dfvo"][sequence]["std"], rel=1e-9)
-
-
-@pytest.mark.parametrize("align", ["none", "scale", "scale_7dof", "6dof", "7dof"])
-@pytest.mark.parametrize("sequence", ["09", "10"])
-@pytest.mark.parametrize("name", ["orb_slam2", "dfvo"])
-def test_published_trajectory_errors(trajectories: Path, name: str, sequence: str, align: str) -> None:
-    values = json.loads((trajectories / "expected_metrics.json").read_text())["trajectory_metrics"]["values"]
-    truth, predicted = common_poses(
-        read_kitti_poses(trajectories / "gt" / f"{sequence}.txt.gz"),
-        read_kitti_poses(trajectories / "predicted" / name / f"{sequence}.txt.gz"),
-    )
-    expected = values[name][align][sequence]["ate_m"]
-    assert trajectory_error(predicted, truth, align) == pytest.approx(expected, rel=1e-9)

@@ -12,12 +12,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from kinedepth.data.lens import undistorted
 from kinedepth.data.moments import Moment
 from kinedepth.data.moments import Sequence as Frames
 from kinedepth.data.samples import read_truth as read_depth
+from kinedepth.data.source import open_source
 from kinedepth.data.synthetic import DriveSettings, read_truth, truth_poses, write_drive
 from kinedepth.errors import KinedepthError
 from kinedepth.evaluation import tracks
+from kinedepth.evaluation.error_maps import worst_and_median
+from kinedepth.evaluation.findings import Findings, write_findings
 from kinedepth.evaluation.judge import (
     MODEL,
     by_constant,
@@ -37,7 +41,6 @@ from kinedepth.evaluation.protocol import (
     SYNTHETIC,
 )
 from kinedepth.evaluation.sources import find_truth, kitti_test_images
-from kinedepth.evaluation.written import Findings, worst_and_median, write_findings
 from kinedepth.inference.predictor import Predictor, Unit
 from kinedepth.method import Method, Phase
 from kinedepth.scene import Estimate, Inputs, Sample
@@ -339,8 +342,9 @@ def test_findings_are_written_whole(drives: Path, tmp_path: Path) -> None:
     result = Findings({"command": ["test"]}, judged, paths)
     files = write_findings(tmp_path / "out", result, moments, by_constant(), drives)
     assert files == sorted(
-        ["error_median.png", "error_worst.png", "evaluation.json", "images.csv", "path_seed3.png"]
-        + ["path_seed3.txt", "table.json"]
+        ["details.csv", "error_median.png", "error_worst.png", "evaluation.json", "images.csv"]
+        + [f"error_worst_{rank}.png" for rank in range(2, 6)]
+        + ["path_seed3.png", "path_seed3.txt", "path_seed3_measured.txt", "table.json", "worst.csv"]
     )
     note = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert note["means"][MODEL]["whole"] == pytest.approx(judged.tables[MODEL].mean())
@@ -387,3 +391,16 @@ def test_a_video_with_truth_beside_it_is_judged(tmp_path: Path, monkeypatch: pyt
     guessed = list(by_predictor(Predictor(Brighter(), (48, 96)))(moments))
     assert len({float(torch.as_tensor(each).mean()) for each in guessed}) == 6
     assert len(list(tracks.pictures(found.tracks[0].sequence))) == 6
+
+
+def test_poses_are_asked_of_pictures_without_the_bending_of_the_lens(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    for index in range(3):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    camera = {"fx": 50, "fy": 50, "cx": 31.5, "cy": 23.5, "width": 64, "height": 48}
+    (tmp_path / "intrinsics.json").write_text(json.dumps(camera | {"distortion": [-0.3, 0.1, 0, 0]}))
+    (sequence,) = open_source(tmp_path).sequences
+    seen = next(tracks.pictures(sequence))
+    assert sequence.frames[0].rectified is not None
+    np.testing.assert_array_equal(seen, undistorted(picture, sequence.frames[0].rectified))
+    assert np.abs(seen.astype(int) - picture).mean() > 5

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kinedepth.data.camera_files import guessed
+from kinedepth.data.moments import Frame
+from kinedepth.data.moments import Sequence as Drive
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.clips import chunks, neighborhoods, open_clip
-from kinedepth.inference.video import video_writer
+from kinedepth.inference.clips import chunks, clip_of, neighborhoods, open_clip
+from kinedepth.inference.video import Timing, video_writer
 
 Make = Callable[..., np.ndarray]
 
@@ -60,7 +63,33 @@ def test_a_phones_video_stands_upright(tmp_path: Path) -> None:
         for _ in range(2):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8), "rgb24")))
         container.mux(stream.encode(None))
-    assert next(open_clip(tmp_path / "phone.mp4").frames())[2].shape == (64, 32, 3)
+    clip = open_clip(tmp_path / "phone.mp4")
+    assert next(clip.frames())[2].shape == (64, 32, 3)
+    assert clip.timing == Timing(Fraction(10), rotation=270)
+
+
+def test_a_varying_rate(tmp_path: Path) -> None:
+    seconds = [0.0, 0.1, 0.2, 0.7, 0.8]
+    with video_writer(tmp_path / "a.mp4", Timing(Fraction(5), uneven=True)) as video:
+        for second in seconds:
+            video.write(np.zeros((32, 48, 3), np.uint8), second, 0.1)
+    clip = open_clip(tmp_path / "a.mp4")
+    assert clip.uneven
+    np.testing.assert_allclose([time for _, time, _ in clip.frames()], seconds, atol=1e-4)
+
+
+@pytest.mark.parametrize(("fps", "expected"), [(None, [5.0, 5.1, 5.3]), (4, [0.0, 0.25, 0.5])])
+def test_times_beside_the_pictures(
+    tmp_path: Path, picture: Make, fps: int | None, expected: list[float]
+) -> None:
+    """They count, unless the user gives a rate."""
+    frames = tuple(Frame(tmp_path / f"{index}.png") for index in range(3))
+    for frame in frames:
+        Image.fromarray(picture()).save(frame.path)
+    drive = Drive("a", frames, guessed((45, 83)), (45, 83), fps=20 / 3, times=(5.0, 5.1, 5.3))
+    clip = clip_of(drive, fps)
+    assert [time for _, time, _ in clip.frames()] == pytest.approx(expected)
+    assert clip.fps == pytest.approx(fps or 20 / 3, rel=1e-5)
 
 
 @pytest.mark.parametrize(("fps", "step"), [(None, 1.0), (10, 0.1)])

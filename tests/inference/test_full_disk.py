@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.files import DepthNote, write_npy, write_npz, write_png16
+from kinedepth.inference.files import write_npy, write_npz, write_png16
+from kinedepth.inference.notes import DepthNote
 from kinedepth.inference.poses import write_kitti
 from kinedepth.inference.predictor import Predictor
 from kinedepth.inference.session import Wanted, predict_source

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from kinedepth.errors import KinedepthError
 from kinedepth.inference.poses import (
+    Trail,
     chained,
     nearest_rotation,
     quaternion,
@@ -45,6 +46,21 @@ def test_quaternion_is_scipys(vector: tuple[float, float, float]) -> None:
     assert min(np.abs(ours - theirs).max(), np.abs(ours + theirs).max()) < 1e-9
     assert ours[3] >= 0
     np.testing.assert_allclose(rotation_from_quaternion(ours), rotation.as_matrix(), atol=1e-9)
+
+
+def test_a_trail_is_the_chain_of_its_motions() -> None:
+    rng = np.random.default_rng(0)
+    motions = []
+    for _ in range(5):
+        motion = np.eye(4)
+        motion[:3, :3] = nearest_rotation(np.eye(3) + 0.1 * rng.normal(size=(3, 3)))
+        motion[:3, 3] = rng.normal(size=3)
+        motions.append(motion)
+    trail = Trail()
+    trail.begin()
+    for motion in motions:
+        trail.move(motion)
+    np.testing.assert_array_equal(trail.matrices(), chained(motions))
 
 
 def test_evo_reads_tum_unedited(tmp_path: Path, poses: np.ndarray, timestamps: list[float]) -> None:

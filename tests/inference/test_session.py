@@ -1,6 +1,7 @@
 """A source into a folder of files: everything that is asked for, whole or absent."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -8,14 +9,23 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
+import trimesh
 from PIL import Image
 
+from kinedepth.data.lens import depth_on_original, rectification, undistorted
+from kinedepth.data.moments import Calibration, Lens
 from kinedepth.data.video import frames as video_frames
+from kinedepth.data.video import probe
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.files import read_depth
+from kinedepth.geometry.camera import Camera
+from kinedepth.inference.cloud import Cut
+from kinedepth.inference.files import Format, read_depth
+from kinedepth.inference.painting import Look
 from kinedepth.inference.poses import read_kitti, read_tum
-from kinedepth.inference.predictor import Predictor
-from kinedepth.inference.session import Wanted, predict_source
+from kinedepth.inference.predictor import Predictor, Unit
+from kinedepth.inference.session import Clouds, Wanted, predict_source
+from kinedepth.inference.video import Timing
 from kinedepth.method import Method
 
 Make = Callable[..., np.ndarray]
@@ -143,6 +153,26 @@ def test_a_factor_that_does_not_fit_is_said(tmp_path: Path, predictor: Predictor
     assert any("PNG16" in note and "no value" in note for note in done.notes)
 
 
+def test_memory_does_not_grow_with_the_clip(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
+    """But for a name, a second, a median and a pose of each frame: a map would be 15,000 bytes."""
+    held: list[int] = []
+    images = [picture(index) for index in range(7)]
+    frames = ((f"{index:06d}", index / 10, images[index % 7]) for index in range(160))
+    wanted = Wanted(("npy",), poses=("tum",), colors=False)
+    tracemalloc.start()
+    try:
+        predict_source(
+            predictor,
+            frames,
+            tmp_path / "out",
+            wanted,
+            progress=lambda _: held.append(tracemalloc.get_traced_memory()[0]),
+        )
+    finally:
+        tracemalloc.stop()
+    assert (held[-1] - held[59]) / 100 < 2000
+
+
 def test_progress_counts(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
     seen: list[int] = []
     predict_source(predictor, _frames(picture), tmp_path / "out", progress=seen.append)
@@ -205,3 +235,131 @@ def test_same_source_same_files(tmp_path: Path, predictor: Predictor, picture: M
     }
     second = {path: (tmp_path / "b" / path).read_bytes() for path in first}
     assert first == second
+
+
+class TestLens:
+    """A lens is undone before the network, and depth comes back on the frame's own pixels."""
+
+    LENS = rectification(
+        Calibration(60.0, 60.0, 41.0, 22.0, 83, 45, Lens("brown", (-0.3, 0.08, 0.001, -0.002)))
+    )
+
+    @pytest.fixture
+    def out(self, tmp_path: Path, predictor: Predictor, picture: Make) -> Path:
+        camera = self.LENS.pinhole.camera((45, 83))
+        wanted = Wanted(("npy",), poses=("kitti",), camera=camera, lens=self.LENS, clouds=Clouds())
+        predict_source(predictor, _frames(picture, 3), tmp_path / "out", wanted)
+        return tmp_path / "out"
+
+    def test_depth_is_on_the_frames_pixels(self, out: Path, predictor: Predictor, picture: Make) -> None:
+        depth, note = read_depth(out / "depth" / "000001.npy")
+        seen = predictor.infer(undistorted(picture(1), self.LENS)).depth
+        np.testing.assert_allclose(depth, depth_on_original(seen, self.LENS), rtol=1e-5)
+        assert note.lens == self.LENS.raw.lens
+        assert note.camera is not None
+        assert note.camera.focal.tolist() == [60, 60]
+
+    def test_poses_are_those_of_the_pinhole(self, out: Path, predictor: Predictor, picture: Make) -> None:
+        expected = predictor.trajectory([undistorted(picture(index), self.LENS) for index in range(3)])
+        np.testing.assert_allclose(read_kitti(out / "poses_kitti.txt"), expected, atol=1e-9)
+
+    def test_the_cloud_is_the_pinholes(self, out: Path, predictor: Predictor, picture: Make) -> None:
+        header = (out / "cloud" / "000001.ply").read_bytes().split(b"end_header")[0].decode()
+        assert f"camera pinhole fx {self.LENS.pinhole.fx:.6g}" in header
+
+    def test_the_note_says_the_lens(self, out: Path) -> None:
+        camera = json.loads((out / "prediction.json").read_text())["camera"]
+        assert camera["model"] == "brown"
+        assert camera["coefficients"] == [-0.3, 0.08, 0.001, -0.002]
+
+
+def _camera() -> Camera:
+    return Camera(torch.tensor([80.0, 80.0]), torch.tensor([41.0, 22.0]))
+
+
+@pytest.mark.parametrize(("every", "expected"), [(1, [0, 1, 2, 3, 4, 5]), (4, [0, 4])])
+def test_clouds(tmp_path: Path, predictor: Predictor, picture: Make, every: int, expected: list[int]) -> None:
+    wanted = Wanted(("npz",), clouds=Clouds(every, Cut((0.01, 100.0), 0.0)), camera=_camera(), batch=4)
+    done = predict_source(predictor, _frames(picture), tmp_path / "out", wanted)
+    assert "cloud" in done.files
+    assert sorted(path.name for path in (tmp_path / "out" / "cloud").iterdir()) == [
+        f"{index:06d}.ply" for index in expected
+    ]
+    cloud = trimesh.load(tmp_path / "out" / "cloud" / "000004.ply")
+    depth, _ = read_depth(tmp_path / "out" / "depth_npz" / "000004.npz")
+    np.testing.assert_allclose(-np.asarray(cloud.vertices)[:, 2], depth.ravel(), rtol=1e-5)
+    np.testing.assert_array_equal(np.asarray(cloud.colors)[:, :3], picture(4).reshape(-1, 3))
+
+
+def test_clouds_of_anchored_depth(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
+    wanted = Wanted(("npy",), clouds=Clouds(1, Cut((0.0, 1e6), 0.0)), camera=_camera(), clip_anchor=True)
+    predict_source(predictor, _frames(picture), tmp_path / "out", wanted)
+    cloud = trimesh.load(tmp_path / "out" / "cloud" / "000002.ply")
+    depth, _ = read_depth(tmp_path / "out" / "depth" / "000002.npy")
+    np.testing.assert_allclose(-np.asarray(cloud.vertices)[:, 2], depth.ravel(), rtol=1e-5)
+
+
+def test_an_empty_cloud_is_said(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
+    wanted = Wanted(("npy",), clouds=Clouds(1, Cut((1e5, 1e6))), camera=_camera())
+    done = predict_source(predictor, _frames(picture, 1), tmp_path / "out", wanted)
+    assert any("000000.ply is empty" in note for note in done.notes)
+
+
+def test_a_cloud_without_a_camera_leaves_nothing(tmp_path: Path, predictor: Predictor, picture: Make) -> None:
+    with pytest.raises(KinedepthError, match="needs the camera"):
+        predict_source(predictor, _frames(picture), tmp_path / "out", Wanted(clouds=Clouds()))
+    assert not list(tmp_path.iterdir())
+
+
+def test_metres_with_their_bar(tmp_path: Path, picture: Make, method_with: Callable[..., Method]) -> None:
+    predictor = Predictor(method_with(()), (32, 64), Unit("metric", "baseline 0.54 m", 5.4))
+    wanted = Wanted(("npy",), look=Look("metric", high=50.0), fps=10)
+    predict_source(predictor, _frames(picture, 2), tmp_path / "out", wanted)
+    assert next(video_frames(tmp_path / "out" / "depth.mp4")).shape == (45 + 40 + 1, 84, 3)
+    note = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert (note["colors"]["of"], note["colors"]["far"]) == ("depth", 50)
+
+
+@pytest.mark.parametrize("anchor", [False, True])
+def test_metres_of_relative_depth(
+    tmp_path: Path, picture: Make, method_with: Callable[..., Method], anchor: bool
+) -> None:
+    """A common median takes the metres away, too."""
+    unit = Unit("metric", "baseline 0.54 m", 5.4) if anchor else Unit()
+    wanted = Wanted(look=Look("metric"), clip_anchor=anchor)
+    with pytest.raises(KinedepthError, match="relative"):
+        predict_source(
+            Predictor(method_with(()), (32, 64), unit), _frames(picture, 2), tmp_path / "out", wanted
+        )
+
+
+def test_a_common_median_takes_the_metres_away(
+    tmp_path: Path, picture: Make, method_with: Callable[..., Method]
+) -> None:
+    predictor = Predictor(method_with(()), (32, 64), Unit("metric", "baseline 0.54 m", 5.4, 0.05))
+    done = predict_source(predictor, _frames(picture, 2), tmp_path / "out", Wanted(clip_anchor=True))
+    _, note = read_depth(tmp_path / "out" / "depth" / "000000.npy")
+    assert (done.scale, note.scale, note.uncertainty) == ("relative", "relative", None)
+
+
+def test_times_and_rotation_of_the_input_are_kept(
+    tmp_path: Path, predictor: Predictor, picture: Make
+) -> None:
+    seconds = [1.0, 1.1, 1.5, 1.6]
+    frames = [(f"{index}", second, picture(index, 46, 84)) for index, second in enumerate(seconds)]
+    wanted = Wanted(("npy",), poses=("tum",), fps=Timing(Fraction(5), uneven=True, rotation=90))
+    predict_source(predictor, frames, tmp_path / "out", wanted)
+    seen = probe(tmp_path / "out" / "depth.mp4")
+    assert (seen.rotation, seen.size, seen.count) == (90, (46, 84), 4)
+    np.testing.assert_allclose(seen.times, np.subtract(seconds, 1), atol=1e-4)
+    assert seen.duration == pytest.approx(0.8, abs=1e-3)
+    np.testing.assert_allclose(read_tum(tmp_path / "out" / "poses_tum.txt")[0], seconds)
+
+
+@pytest.mark.parametrize("kind", ["exr", "pfm"])
+def test_formats_of_other_programs(tmp_path: Path, predictor: Predictor, picture: Make, kind: Format) -> None:
+    done = predict_source(predictor, _frames(picture, 2), tmp_path / "out", Wanted((kind,), colors=False))
+    assert done.files == (f"depth_{kind}", "prediction.json")
+    depth, note = read_depth(tmp_path / "out" / f"depth_{kind}" / f"000001.{kind}")
+    np.testing.assert_array_equal(depth, predictor.infer(picture(1)).depth)
+    assert note.scale == "relative"

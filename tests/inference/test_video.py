@@ -10,7 +10,7 @@ import pytest
 
 from kinedepth.data.video import frames, probe
 from kinedepth.errors import KinedepthError
-from kinedepth.inference.video import DepthHistogram, exact_rate, video_writer
+from kinedepth.inference.video import DepthHistogram, Timing, exact_rate, lengths, video_writer
 
 
 def _write(path: Path, fps: Fraction, size: tuple[int, int], count: int) -> None:
@@ -32,6 +32,53 @@ def test_rate_and_number_of_frames(tmp_path: Path, fps: Fraction) -> None:
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert container.metadata["comment"] == "scale relative"
     np.testing.assert_allclose(times, [index / float(fps) for index in range(7)], atol=1e-4)
+
+
+@pytest.mark.parametrize("fps", [Fraction(10), Fraction(30000, 1001)])
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_the_last_frame_lasts_as_long_as_the_others(tmp_path: Path, fps: Fraction, count: int) -> None:
+    with video_writer(tmp_path / "out.mp4", fps) as video:
+        for index in range(count):
+            video.write(np.full((32, 32, 3), index, np.uint8))
+    assert probe(tmp_path / "out.mp4").duration == pytest.approx(count / float(fps))
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("size", [(48, 64), (47, 61)])
+def test_players_turn_what_is_stored_as_in_the_input(
+    tmp_path: Path, rotation: int, size: tuple[int, int]
+) -> None:
+    upright = np.zeros((*size, 3), np.uint8)
+    upright[: size[0] // 2, : size[1] // 2] = 255
+    with video_writer(tmp_path / "out.mp4", Timing(Fraction(10), rotation=rotation)) as video:
+        video.write(upright)
+        video.write(upright)
+    assert probe(tmp_path / "out.mp4").rotation == rotation
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stored = next(container.decode(container.streams.video[0]))
+        assert round(stored.rotation) % 360 == rotation
+        assert (stored.height > stored.width) == (rotation in (90, 270))
+    shown = next(frames(tmp_path / "out.mp4"))[: size[0], : size[1]]
+    assert np.abs(shown.astype(float) - upright).mean() < 4
+
+
+def test_a_varying_rate_is_kept(tmp_path: Path) -> None:
+    seconds = [0.0, 0.1, 0.144, 0.45, 0.46, 1.2]
+    fps = Fraction(6) / Fraction(3, 2)
+    with video_writer(tmp_path / "out.mp4", Timing(fps, uneven=True)) as video:
+        for index, (second, span) in enumerate(zip(seconds, lengths(seconds, fps), strict=True)):
+            video.write(np.full((32, 32, 3), index, np.uint8), second, span)
+    seen = probe(tmp_path / "out.mp4")
+    np.testing.assert_allclose(seen.times, seconds, atol=1e-4)
+    assert seen.uneven
+    assert seen.duration == pytest.approx(1.5, abs=1e-4)
+
+
+def test_two_frames_at_one_time_are_both_kept(tmp_path: Path) -> None:
+    with video_writer(tmp_path / "out.mp4", Timing(Fraction(10), uneven=True)) as video:
+        for second in (0.0, 0.1, 0.1, 0.05, 0.3):
+            video.write(np.zeros((32, 32, 3), np.uint8), second, 0.1)
+    assert probe(tmp_path / "out.mp4").count == 5
 
 
 @pytest.mark.parametrize(("size", "padded"), [((48, 64), (48, 64)), ((47, 63), (48, 64)), ((1, 2), (2, 2))])

@@ -4,7 +4,15 @@ import matplotlib
 import numpy as np
 import pytest
 
-from kinedepth.visualize.colors import bytes_from_unit, color_limits, colored, colored_depth, spread
+from kinedepth.errors import KinedepthError
+from kinedepth.visualize.colors import (
+    color_limits,
+    colored,
+    colored_depth,
+    colored_metric,
+    known_table,
+    spread,
+)
 
 
 @pytest.fixture
@@ -54,6 +62,29 @@ def test_ends_of_the_table() -> None:
     np.testing.assert_array_equal(picture[0, :, 0], [0, 0, 255, 255])
 
 
-def test_bytes_from_unit() -> None:
-    image = np.array([0.0, 0.5, 1.2])[:, None, None] * np.ones((3, 2, 4))
-    np.testing.assert_array_equal(bytes_from_unit(image), np.broadcast_to([0, 128, 255], (2, 4, 3)))
+def test_metres_have_a_table_of_their_own(inverse: np.ndarray) -> None:
+    depth = 1 / inverse
+    depth[3, 4] = 0
+    picture = colored_metric(depth, (0.0, 40.0))
+    expected = matplotlib.colormaps["viridis_r"](np.clip(depth / 40, 0, 1))[..., :3]
+    expected[3, 4] = 0
+    assert np.abs(picture / 255 - expected).max() < 0.02
+    assert (picture != colored_depth(depth)).any(-1).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["magma", "turbo", "Spectral_r"])
+def test_tables_of_matplotlib(name: str) -> None:
+    assert known_table(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("magmaa", "'magma'"), ("Turbo", "'turbo'"), ("spectral", "'Spectral'")]
+)
+def test_an_unknown_table_has_its_nearest_named(name: str, near: str) -> None:
+    with pytest.raises(KinedepthError, match=f"'{name}': did you mean {near}"):
+        known_table(name)
+
+
+def test_a_table_like_no_other() -> None:
+    with pytest.raises(KinedepthError, match="matplotlib's names"):
+        known_table("qqqqqqqq")
