@@ -50,6 +50,12 @@ def _listed(sections: Sequence[Sequence[str]], title: str) -> list[str]:
 
 def _plain(message: str) -> str:
     """The flag and the words that it could not take, without Python's types."""
+    choice = re.match(r"invalid choice '(.*)' for argument '([^']*)'\. Expected one of \((.*)\)", message)
+    if choice:
+        known = sorted(set(re.findall(r"'([^']*)'", choice[3])) - {"None"})
+        near = difflib.get_close_matches(choice[1], known, 1, 0.5)
+        hint = f"did you mean '{near[0]}'? There are" if near else "there are"
+        return f"'{choice[1]}' does not fit {choice[2]}: {hint} {', '.join(known)}"
     found = re.match(r"Error parsing (--[\w.-]+): (.*)", message)
     words = re.findall(r"'([^']*)'", found[2]) if found else []
     return f"{found[1]} {' '.join(words)} does not fit" if found and words else message

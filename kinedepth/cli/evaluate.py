@@ -43,18 +43,24 @@ class Evaluate:
     """synthetic, kitti-garg-improved, kitti-garg-scan, kitti-eigen, kitti-eigen-benchmark, make3d,
     depth-files, odometry-5-frames, odometry-5-frames-complete, kitti-2015-disparity, kitti-2015-flow; of
     files of poses kitti-odometry or evo. Empty takes what suits the source."""
-    align: Literal["median", "one_factor", "none", "all"] | None = None
+    align: Annotated[
+        Literal["median", "one_factor", "none", "all"] | None,
+        tyro.conf.arg(metavar="median|one_factor|none|all"),
+    ] = None
     """What brings depth to the truth's scale in the main table: the median of each image, one factor for all,
     or none. By default none where the model is metric, else the median. The model is shown under all of them
     in any case, none only where it is metric."""
-    crop: Literal["garg", "none"] | None = None
+    crop: Annotated[Literal["garg", "none"] | None, tyro.conf.arg(metavar="garg|none")] = None
     """The rectangle that counts; by default the protocol's own."""
     names: Annotated[str, tyro.conf.arg(metavar="FILE")] = ""
     """The images that count, one a line: a name or `folder frame side`. It is the order of an array, and each
     of them must have a truth and a prediction. Also a bundled list: eigen/test, eigen_benchmark/test."""
     partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave aside what has a prediction or a truth alone, and say how many; without it that is an error."""
-    quantity: Literal["depth", "inverse_depth", "disparity"] | None = None
+    quantity: Annotated[
+        Literal["depth", "inverse_depth", "disparity"] | None,
+        tyro.conf.arg(metavar="depth|inverse_depth|disparity"),
+    ] = None
     """What the numbers in files of other programs are; files of kinedepth say it themselves."""
     factor: float = 1.0
     """Multiplies depth of such files: 5.4 for Monodepth2's stereo, focal length x baseline for pixels."""
@@ -65,7 +71,7 @@ class Evaluate:
     depth range)."""
     flip: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Blend in the prediction of the mirrored picture, for twice the time."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """A new folder for tables, the errors of each image, and error maps."""
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Replace an older evaluation in that folder."""
@@ -198,8 +204,8 @@ def _refuse_missing(asked: Evaluate) -> None:
             raise KinedepthError(f"There is nothing at {path}: check the path.")
     if asked.run.is_dir() and not any(asked.run.iterdir()):
         raise KinedepthError(f"The folder {asked.run} is empty: give a run, or a folder of depth files.")
-    if asked.factor <= 0 or asked.png_steps <= 0:
-        raise UsageError("--factor and --png-steps must be above zero.")
+    if not (0 < asked.factor < float("inf") and 0 < asked.png_steps < float("inf")):
+        raise UsageError("--factor and --png-steps must be numbers above zero.")
     if isinstance(asked.error_maps, int) and asked.error_maps < 0:
         raise UsageError("--error-maps is a number from 0, or all.")
 

@@ -1,5 +1,6 @@
 """`kinedepth predict RUN SOURCE -o OUT`: depth, poses and a video of a picture, a folder or a video."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -111,6 +112,10 @@ def median_of(asked: Predict) -> float | None:
 
 
 def _check(asked: Predict) -> None:
+    for flag in ("fps", "fov", "vmin", "vmax", "cloud_edge"):
+        value = getattr(asked, flag)
+        if value is not None and not math.isfinite(value):
+            raise UsageError(f"--{flag.replace('_', '-')} {value} is no number to count with: give another.")
     if asked.batch < 1:
         raise UsageError(f"--batch {asked.batch} holds no frame: give 1 or more.")
     if asked.fps is not None and asked.fps <= 0:

@@ -24,7 +24,7 @@ class Page:
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """What `kinedepth train`, `kinedepth evaluate -o` or `kinedepth demo` made."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """The file; by default report.html in the folder. An older report is replaced."""
 
 

@@ -14,6 +14,12 @@ from kinedepth.errors import KinedepthError
 
 LARGEST_GAP = 10
 
+WANTED = USUAL / 3
+"""Share of the width that pictures should move across a chosen gap: a third of what KITTI does at 10 Hz.
+
+As much as neighbors at 30 Hz do there. With two or three times as much, training from scratch on a street of
+30 Hz was worse for every seed, and for one it ended in a wrong minimum (RESULTS.md)."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -82,13 +88,13 @@ def choose(
 
 
 def gap_of(motion: Motion, offsets: tuple[int, ...]) -> int:
-    """The gap, 1 to `LARGEST_GAP`, at which the picture moves as KITTI's does at 10 Hz.
+    """The gap, 1 to `LARGEST_GAP`, at which the picture moves by about `WANTED`.
 
     It is never so large that offsets reach further than half of the usual shot.
     """
     reach = max((0, *offsets)) - min((0, *offsets))
     creeping = 1 if motion.standing else LARGEST_GAP
-    wanted = USUAL / motion.pace if motion.pace else creeping
+    wanted = WANTED / motion.pace if motion.pace else creeping
     lengths = np.bincount(motion.shot)
     usual = int(np.median(lengths[motion.shot]))
     room = usual // (2 * reach) if reach else LARGEST_GAP
@@ -152,6 +158,8 @@ def summary(choices: Sequence[Choice]) -> list[str]:
     taken = [choice for choice in choices if choice.moments]
     parts = [*_measured(taken), *_masks(taken)]
     lines = [f"motion     {'; '.join(parts)}"] if parts else []
+    if any(choice.mask is not None and choice.mask.share > 0.5 for choice in taken):
+        lines.append("note       the mask leaves out more than half: 0 is what never counts, is it inverted?")
     idle = [choice.sequence.name for choice in choices if not choice.moments]
     return [*lines, f"note       left out, without a moment in motion: {_listed(idle)}"] if idle else lines
 

@@ -111,7 +111,8 @@ def _stereo(sequences: tuple[Sequence, ...]) -> str:
 def _truth(sequences: tuple[Sequence, ...]) -> str:
     frames = sum(1 for s in sequences for truth in s.truths if truth is not None)
     poses = sum(1 for s in sequences if s.poses is not None)
-    return f"depth of {frames} frames, poses of {poses} sequences" if frames or poses else "no"
+    told = [(frames, "depth of", "frame"), (poses, "poses of", "sequence")]
+    return ", ".join(f"{of} {n} {what}{'s' if n > 1 else ''}" for n, of, what in told if n) or "no"
 
 
 def open_source(path: Path | str, given: Given | None = None) -> Source:

@@ -73,6 +73,8 @@ class _Session:
         work = folder / ".work"
         self.seen = Stored(folder / "depth" if "npy" in wanted.formats else work / "depth", work)
         self.odometer = predictor.odometer()
+        self.unseen = 0.0
+        """Share of the original pixels that lie outside of what the undistorted view shows."""
         self.png_factor: float | None = None
         self.files: list[str] = []
         self.remarks: list[str] = []
@@ -103,6 +105,10 @@ class _Session:
         """Second pass: what needs the whole clip."""
         if self.wanted.clip_anchor:
             self.seen.rescale()
+        if self.unseen:
+            self.remarks.append(
+                f"{self.unseen:.0%} of the pixels have no depth (0): they lie outside of the undistorted view"
+            )
         self._files_of_depth()
         paint = Paint.of(self.seen.histogram, self.wanted.look)
         if self.wanted.colors:
@@ -124,6 +130,7 @@ class _Session:
         if self.wanted.lens is not None:
             raw = self.wanted.lens.raw
             depth = lens.depth_on_original(depth, self.wanted.lens)
+            self.unseen = float(np.mean(depth == 0))
             note = replace(note, camera=raw.camera((len(depth), depth.shape[1])), lens=raw.lens)
         if self.wanted.side_by_side:
             self.seen.keep_picture(name, picture)

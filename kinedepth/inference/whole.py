@@ -62,9 +62,7 @@ def check_output(
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not overwrite:
-        raise KinedepthError(
-            f"{folder} exists and is not empty: name another folder, or ask to overwrite it."
-        )
+        raise KinedepthError(f"{folder} exists and is not empty: name another folder, or give --overwrite.")
     if not (mark and (folder / mark).is_file()):
         raise KinedepthError(
             f"{folder} holds no {mark or 'result of ours'}, so it is not overwritten: name another folder."

@@ -1,5 +1,6 @@
 """What Fabric sees of a method: one module, one device, one precision."""
 
+import logging
 from typing import Literal
 
 import torch
@@ -41,6 +42,8 @@ def one_device(settings: Train) -> Fabric:
     Raises:
         KinedepthError: the device is not there.
     """
+    # What it would say of the precision is in the run's recipe.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     try:
         return Fabric(accelerator=settings.device, devices=1, precision=settled_precision(settings))
     except (RuntimeError, ValueError, ImportError):

@@ -150,3 +150,19 @@ def test_bare_names_and_names_of_the_field_are_flags(given: str, meant: str) -> 
 def test_every_alias_leads_to_a_flag_of_train(kinedepth: Callable) -> None:
     shown = kinedepth("train", "--help").out
     assert [flag for flag in set(ALIASES.values()) if flag not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "--align medain",
+            "'medain' does not fit --align: did you mean 'median'? There are all, median,",
+        ),
+        ("--align x", "'x' does not fit --align: there are all, median, none, one_factor; see"),
+    ],
+)
+def test_a_wrong_choice_names_the_nearest_or_all(kinedepth: Callable, words: str, said: str) -> None:
+    done = kinedepth("evaluate", "run", "source", *words.split())
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert said in done.err

@@ -121,6 +121,8 @@ def test_an_older_result_is_replaced_only_when_asked(
         ("run good.mp4 -o new --batch 0", ["--batch"]),
         ("run good.mp4 -o new --fps 0", ["--fps"]),
         ("run good.mp4 -o new --vmin 3 --vmax 2", ["--vmin 3", "--vmax 2"]),
+        ("run good.mp4 -o new --vmin nan", ["--vmin nan", "number"]),
+        ("run good.mp4 -o new --fps inf", ["--fps inf", "number"]),
         ("run good.mp4 -o new --vmax -1", ["--vmax -1"]),
         ("run good.mp4 -o new --mode metres", ["'metres'", "metric"]),
         ("run good.mp4 -o new --median-scale 0", ["--median-scale 0", "above zero"]),
@@ -250,6 +252,19 @@ def test_a_cloud_of_a_camera_that_is_told(kinedepth: Callable, run: Path, bare: 
     assert "field of view" in note.camera_source
 
 
+def test_a_picture_has_the_camera_that_lies_beside_it(
+    kinedepth: Callable, run: Path, pair: Path, tmp_path: Path
+) -> None:
+    shutil.copy(pair / "images" / "000002.png", tmp_path / "picture.png")
+    height, width = np.asarray(Image.open(tmp_path / "picture.png")).shape[:2]
+    (tmp_path / "cam.txt").write_text(f"{width} {width} {width / 2} {height / 2}")
+    said = kinedepth("predict", run, tmp_path / "picture.png", "-o", tmp_path / "out", "--format", "npz")
+    assert said.code == 0
+    assert "camera     from cam.txt beside the pictures" in said.out
+    with np.load(next((tmp_path / "out" / "depth_npz").glob("*.npz"))) as stored:
+        assert stored["intrinsics"][0, 0] == pytest.approx(width)
+
+
 def test_a_cloud_of_pictures_of_other_proportions_than_the_runs_is_refused(
     kinedepth: Callable, run: Path, pair: Path, tmp_path: Path
 ) -> None:
@@ -368,6 +383,7 @@ def test_a_lens_is_undone_and_depth_comes_back_on_the_files_pixels(
     said = kinedepth("predict", run, pair / "images" / "000002.png", "-o", tmp_path / "out", *words)
     assert said.code == 0
     assert "lens       brown" in said.out
+    assert "of the pixels have no depth (0): they lie outside of the undistorted view" in said.out
     depth, note = read_depth(tmp_path / "out" / "depth" / "000002.npy")
     assert note.lens == Lens("brown", (-0.3, 0.08, 0.0, 0.0))
     picture = np.asarray(Image.open(pair / "images" / "000002.png"))
