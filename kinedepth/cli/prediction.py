@@ -126,6 +126,15 @@ def _squeezed(predictor: Predictor, job: Job) -> bool:
     return bool(abs(fx / fy - 1) > _SQUEEZED)
 
 
+def _doubts(found: Sequence[Job], predictor: Predictor) -> list[str]:
+    if not any(job.camera is None and _squeezed(predictor, job) for job in found):
+        return []
+    return [
+        "note       the run's camera saw pictures of other proportions, it cannot be this one: give --fov or "
+        "--intrinsics"
+    ]
+
+
 def _outline(asked: Predict, found: Sequence[Job], predictor: Predictor, wanted: Wanted) -> list[str]:
     """What was understood, before anything is predicted."""
     relative = predictor.unit.scale == "relative" or bool(asked.median_scale)
@@ -135,6 +144,7 @@ def _outline(asked: Predict, found: Sequence[Job], predictor: Predictor, wanted:
         f"run        {wanted.checkpoint}",
         *(_described(asked, job, several=len(found) > 1) for job in found),
         *(f"camera     {origin}" for origin in dict.fromkeys(job.origin for job in found)),
+        *_doubts(found, predictor),
         *(f"lens       {model}, undone for the network" for model in dict.fromkeys(_lenses(found))),
         f"scale      {scale}, from {predictor.unit.source}: depth is in {metres}",
         f"poses      {', '.join(wanted.poses) or 'none'}",

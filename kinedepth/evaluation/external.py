@@ -24,7 +24,7 @@ from kinedepth.evaluation.question import (
     protocols_of,
     write_if_asked,
 )
-from kinedepth.evaluation.sources import find_truth
+from kinedepth.evaluation.sources import Track, find_truth
 
 
 def judged_predictions(asked: Question, console: Console) -> Findings:
@@ -40,7 +40,7 @@ def judged_predictions(asked: Question, console: Console) -> Findings:
     if depth is None:
         raise KinedepthError(
             f"{asked.run} holds depth and {asked.source} has no measured depth for "
-            f"{asked.protocol or 'any protocol'}."
+            f"{asked.protocol or 'any protocol'}.{_path_instead(asked.run, found.tracks)}"
         )
     given = open_predictions(asked.run, asked.reading, names or _order_of(asked.run))
     align = alignment(asked.align, given.scale)
@@ -61,6 +61,14 @@ def judged_predictions(asked: Question, console: Console) -> Findings:
 def _order_of(path: Path) -> list[str] | None:
     """The published list that an official array follows, by its length."""
     return published_names(len(open_stack(path))) if is_stack(path) else None
+
+
+def _path_instead(run: Path, tracks: Sequence[Track]) -> str:
+    """What to give where there are poses on both sides."""
+    poses = run / "poses_kitti.txt"
+    if not tracks or not poses.is_file():
+        return ""
+    return f" Its path can be judged: kinedepth evaluate {poses} {tracks[0].poses}"
 
 
 def _refuse_unused(given: Predictions, moments: Sequence[Moment], asked: Question) -> None:

@@ -273,7 +273,11 @@ def test_a_cloud_of_pictures_of_other_proportions_than_the_runs_is_refused(
     said = kinedepth(*words)
     assert said.code == 1
     assert "--intrinsics" in said.err
-    assert kinedepth(*words, "--fov", 60).code == 0
+    plain = kinedepth(*words[:-2])
+    assert "note       the run's camera saw pictures of other proportions" in plain.out
+    told = kinedepth(*words, "--fov", 60, "--overwrite")
+    assert told.code == 0
+    assert "other proportions" not in told.out
 
 
 def test_depth_says_that_its_camera_is_a_guess(

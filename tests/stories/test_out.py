@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,17 @@ def test_story_13_evo_reads_the_path_and_agrees(
         ape.get_statistic(evo_metrics.StatisticsType.rmse), rel=1e-6
     )
     assert "t_err" in done.out
+
+
+def test_story_13_depth_against_poses_names_the_file_to_give(
+    out: Path, drive: Path, kinedepth: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "truth").mkdir()
+    shutil.copy(drive / "drive.mp4", tmp_path / "drive.mp4")
+    shutil.copy(drive / "truth" / "poses.txt", tmp_path / "truth" / "poses.txt")
+    done = kinedepth("evaluate", out, tmp_path)
+    assert done.code == 1
+    assert f"kinedepth evaluate {out / 'poses_kitti.txt'}" in done.err
 
 
 def test_story_14_files_against_files_by_name(
