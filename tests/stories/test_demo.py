@@ -48,7 +48,10 @@ def test_demo(tmp_path: Path) -> None:
     assert shapes == [(4 * 64, 2 * 96, 3)] * 4
     shown = [line.split("  ")[0] for line in said.partition("where to look")[2].splitlines()]
     looks = [Path(line) for line in shown if line.startswith(str(tmp_path))]
-    assert len(looks) >= 9
+    assert len(looks) >= 10
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "Depth learned from rendered drives" in page
+    assert "data:video/mp4" in page
     assert all(look.exists() for look in looks)
     assert "min" in said.rpartition("time ")[2]
 
