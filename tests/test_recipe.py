@@ -242,7 +242,8 @@ class TestHeader:
         assert note["unit"] == {"scale": "metric", "source": "stereo baseline 0.500 m", "factor": 5.0}
 
     def test_can_be_written(self, drive: Path):
-        json.dumps(header(SMALL, understand(drive, SMALL.data)))
+        note = header(SMALL, understand(drive, SMALL.data))
+        assert json.loads(json.dumps(note)).keys() == note.keys()
 
     def written(self, drive: Path, path: Path, **data: Any) -> Path:
         settings = changed(SMALL, data=data)

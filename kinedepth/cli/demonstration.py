@@ -30,7 +30,7 @@ from kinedepth.evaluation.judge import MODEL, Guess, by_map
 from kinedepth.evaluation.sources import find_truth
 from kinedepth.evaluation.table import Table, losses_to
 from kinedepth.inference.clips import open_clip
-from kinedepth.inference.files import write_json
+from kinedepth.inference.notes import write_json
 from kinedepth.inference.session import Wanted, Written, predict_source
 from kinedepth.inference.whole import check_output
 from kinedepth.judging import CONSTANT, UNTRAINED, Question, judged, wide_console

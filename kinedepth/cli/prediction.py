@@ -13,7 +13,7 @@ from kinedepth.cli.predict import Predict, median_of
 from kinedepth.data import lens
 from kinedepth.errors import KinedepthError
 from kinedepth.inference.cloud import NEEDS_CAMERA, Cut
-from kinedepth.inference.files import write_json
+from kinedepth.inference.notes import write_json
 from kinedepth.inference.painting import Look
 from kinedepth.inference.predictor import Predictor
 from kinedepth.inference.session import MARK, Clouds, Wanted, Written, predict_source

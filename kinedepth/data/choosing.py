@@ -10,7 +10,7 @@ from kinedepth.data.masking import AUTO, Mask, mask_of, masked
 from kinedepth.data.measuring import measured
 from kinedepth.data.moments import Moment
 from kinedepth.data.motion import STILL, USUAL, Motion
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 
 LARGEST_GAP = 10
 
@@ -144,11 +144,10 @@ def _chosen(
 
 
 def _standing(sequences: Sequence[moments.Sequence], motions: Sequence[Motion]) -> KinedepthError:
-    names = ", ".join(sequence.name for sequence in sequences[:3])
-    more = f" and {len(sequences) - 3} more" if len(sequences) > 3 else ""
+    names = listed([sequence.name for sequence in sequences])
     median = max(motion.median for motion in motions)
     return KinedepthError(
-        f"the camera does not move in {names}{more} (median displacement {100 * median:.2g} % of the width): "
+        f"the camera does not move in {names} (median displacement {100 * median:.2g} % of the width): "
         "depth cannot be learned from a standing camera; give a video taken while moving"
     )
 
@@ -161,7 +160,7 @@ def summary(choices: Sequence[Choice]) -> list[str]:
     if any(choice.mask is not None and choice.mask.share > 0.5 for choice in taken):
         lines.append("note       the mask leaves out more than half: 0 is what never counts, is it inverted?")
     idle = [choice.sequence.name for choice in choices if not choice.moments]
-    return [*lines, f"note       left out, without a moment in motion: {_listed(idle)}"] if idle else lines
+    return [*lines, f"note       left out, without a moment in motion: {listed(idle, 5)}"] if idle else lines
 
 
 def _measured(taken: Sequence[Choice]) -> list[str]:
@@ -179,16 +178,12 @@ def _masks(taken: Sequence[Choice]) -> list[str]:
     shares = _span([f"{share:.0%}" for share in sorted(mask.share for mask in masks)]).replace("%", " %")
     where = f" of {len(masks)} of {len(taken)} sequences" if len(masks) < len(taken) else ""
     return [
-        f"mask leaves out {shares}{where} ({_listed(list(dict.fromkeys(mask.origin for mask in masks)))})"
+        f"mask leaves out {shares}{where} ({listed(list(dict.fromkeys(mask.origin for mask in masks)), 5)})"
     ]
 
 
 def _span(texts: Sequence[str]) -> str:
     return texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _gap(taken: Sequence[Choice]) -> str:

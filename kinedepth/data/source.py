@@ -11,7 +11,7 @@ from kinedepth.data.finding import find
 from kinedepth.data.frames import PICTURE_ENDINGS
 from kinedepth.data.moments import Moment, Sequence, Size
 from kinedepth.data.own_camera import Given
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 
 __all__ = ["Given", "Source", "open_source"]
 
@@ -46,11 +46,6 @@ class Source:
         """Whether a camera is only a guess."""
         return any(camera.startswith("GUESSED") for camera in self.cameras)
 
-    @property
-    def baseline_known(self) -> bool:
-        """Whether every sequence has a stereo partner at a known distance."""
-        return all(s.partners and s.baseline is not None for s in self.sequences)
-
     def moments(self, offsets: tuple[int, ...] = (-1, 1), gap: int = 1) -> list[Moment]:
         """The moments of all sequences; `gap` frames count as one step of an offset.
 
@@ -65,9 +60,9 @@ class Source:
         length = f", {sum(seconds):.1f} s" if len(seconds) == len(self.sequences) else ""
         rows = [
             ("source", f"{self.path} ({self.kind})"),
-            ("sequences", f"{len(self.sequences)}: {_listed([s.name for s in self.sequences])}"),
+            ("sequences", f"{len(self.sequences)}: {listed([s.name for s in self.sequences], _SHOWN)}"),
             ("frames", f"{self.count}{length}"),
-            ("pictures", _listed(_unique(_picture(s) for s in self.sequences))),
+            ("pictures", listed(_unique(_picture(s) for s in self.sequences), _SHOWN)),
             *(("camera", text) for text in self._cameras()),
             ("stereo", _stereo(self.sequences)),
             ("truth", _truth(self.sequences)),
@@ -86,11 +81,6 @@ def _camera(sequence: Sequence) -> str:
     return said if lens is None else f"{said}, lens {lens.model}, undistorted when read"
 
 
-def _listed(names: list[str]) -> str:
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + rest
-
-
 def _unique(texts: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
@@ -105,7 +95,7 @@ def _stereo(sequences: tuple[Sequence, ...]) -> str:
     if not paired:
         return "no"
     lengths = _unique(f"{s.baseline:.3f} m" if s.baseline else "not known" for s in paired)
-    return f"{len(paired)} of {len(sequences)} sequences, distance of the cameras {_listed(lengths)}"
+    return f"{len(paired)} of {len(sequences)} sequences, distance of the cameras {listed(lengths, _SHOWN)}"
 
 
 def _truth(sequences: tuple[Sequence, ...]) -> str:

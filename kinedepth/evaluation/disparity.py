@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from kinedepth.data.folder import entries
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.console import grid, say
-from kinedepth.evaluation.names import listed, matches
+from kinedepth.evaluation.names import matches
 from kinedepth.evaluation.output import MARK, provenance, write_csv
 from kinedepth.evaluation.pixel_errors import PIXEL_PROTOCOLS as PIXEL_PROTOCOLS
 from kinedepth.evaluation.pixel_errors import (

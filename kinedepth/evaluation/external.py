@@ -7,12 +7,12 @@ from typing import Any
 from rich.console import Console
 
 from kinedepth.data.moments import Moment
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.archive import is_stack, open_stack
 from kinedepth.evaluation.console import say
 from kinedepth.evaluation.findings import Findings
 from kinedepth.evaluation.judge import MODEL
-from kinedepth.evaluation.names import listed, published_names
+from kinedepth.evaluation.names import published_names
 from kinedepth.evaluation.predictions import Predictions, open_predictions
 from kinedepth.evaluation.question import (
     Question,

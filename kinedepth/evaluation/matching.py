@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinedepth.errors import KinedepthError
-from kinedepth.evaluation.names import listed
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.pose_files import Trajectory
 
 FEWEST = 3

@@ -96,16 +96,6 @@ def _refuse_shared(found: Mapping[str, str]) -> None:
         owner[given] = name
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first `most` names, and how many more there are.
-
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
-
-
 def read_names(given: str | Path) -> list[str]:
     """The images of a bundled list ("eigen/test") or of a text file, in order.
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from kinedepth.errors import KinedepthError, UsageError
+from kinedepth.errors import KinedepthError, UsageError, listed
 from kinedepth.evaluation.console import say
 from kinedepth.evaluation.matching import match
-from kinedepth.evaluation.names import listed
 from kinedepth.evaluation.output import MARK, provenance
 from kinedepth.evaluation.path_findings import JudgedPath, PathFindings, write_path_findings
 from kinedepth.evaluation.path_printing import print_path_tables, print_snippets

@@ -13,12 +13,12 @@ from typing import Literal
 import numpy as np
 
 from kinedepth.data.moments import Moment
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.archive import is_stack, open_stack
 from kinedepth.evaluation.depth import Map
 from kinedepth.evaluation.depth_files import ENDINGS, Quantity, files_below, inverse_of, named_files
 from kinedepth.evaluation.judge import Guess
-from kinedepth.evaluation.names import listed, matches
+from kinedepth.evaluation.names import matches
 from kinedepth.inference.files import KITTI_FACTOR, PLACES, Format
 from kinedepth.inference.notes import DepthNote
 from kinedepth.inference.session import MARK as PREDICTED

@@ -15,10 +15,10 @@ from kinedepth.data import folder, kitti, moments
 from kinedepth.data.camera_files import read_kitti
 from kinedepth.data.moments import Calibration, Moment, Truth, TruthKind
 from kinedepth.data.source import Source, open_source
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.archive import is_packed
 from kinedepth.evaluation.make3d import is_make3d, make3d_moments
-from kinedepth.evaluation.names import listed, matches
+from kinedepth.evaluation.names import matches
 from kinedepth.evaluation.protocol import (
     DEPTH_FILES,
     DEPTH_PROTOCOLS,

@@ -18,8 +18,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from kinedepth.errors import KinedepthError
 from kinedepth.inference.floats import read_exr, read_pfm, write_exr, write_pfm
-from kinedepth.inference.notes import ENTRY, DepthNote, note_beside, parsed_note, sidecar
-from kinedepth.inference.notes import write_json as write_json
+from kinedepth.inference.notes import ENTRY, DepthNote, note_beside, parsed_note, sidecar, write_json
 from kinedepth.inference.whole import whole_file
 
 Format = Literal["npy", "npz", "png16", "exr", "pfm"]

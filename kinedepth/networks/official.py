@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.networks.depth.monodepth2 import SCALES, WIDTHS
 
 Part = Literal["encoder", "depth", "pose_encoder", "pose", "posecnn", "predictive_mask"]
@@ -76,7 +76,7 @@ class Mismatch:
     def __str__(self) -> str:
         """The differences in words, the first few of each kind by name."""
         kinds = (("unknown", self.unknown), ("missing", self.missing), ("mis-shaped", self.misshaped))
-        return "; ".join(f"{word} {_listed(names)}" for word, names in kinds if names)
+        return "; ".join(f"{word} {listed(names, _SHOWN)}" for word, names in kinds if names)
 
 
 def official_names(part: Part, state: Mapping[str, Tensor]) -> dict[str, str]:
@@ -131,7 +131,9 @@ def load_official(network: nn.Module, files: Mapping[Part, Mapping[str, object]]
         found |= from_official(part, file, state)
     lacking = tuple(name for name, _ in network.named_parameters() if name not in found)
     if lacking:
-        raise KinedepthError(f"the official files {', '.join(files)} lack {_listed(lacking)}: add their file")
+        raise KinedepthError(
+            f"the official files {', '.join(files)} lack {listed(lacking, _SHOWN)}: add their file"
+        )
     network.load_state_dict(state | found)
 
 
@@ -142,8 +144,3 @@ def _present(part: Part, file: Mapping[str, object], state: Mapping[str, Tensor]
         for ours, tensor in found.items()
         if isinstance(tensor, Tensor)
     }
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

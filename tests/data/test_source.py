@@ -63,14 +63,13 @@ def test_drive_with_its_camera(pointed: str, tmp_path: Path, pictures: Pictures)
     source = open_source(tmp_path / "town" / pointed)
     (sequence,) = source.sequences
     assert (source.kind, sequence.name, sequence.fps, sequence.baseline) == ("a drive", "town", 10.0, 0.5)
-    assert source.baseline_known
     assert "beside the pictures" in source.summary()
 
 
 def test_given_baseline_comes_first(tmp_path: Path, pictures: Pictures) -> None:
     pictures(tmp_path / "left")
     pictures(tmp_path / "right")
-    assert not open_source(tmp_path).baseline_known
+    assert open_source(tmp_path).sequences[0].baseline is None
     assert open_source(tmp_path, Given(baseline=0.3)).sequences[0].baseline == 0.3
 
 
@@ -340,7 +339,7 @@ def test_real_folders(folder: str, stereo: bool, truth: bool, real_data_root: Pa
     assert not source.guessed
     assert ", plausible" in source.summary()
     assert bool(sequence.partners) == stereo
-    assert source.baseline_known == stereo
+    assert all((s.baseline is not None) == stereo for s in source.sequences)
     assert bool(sequence.truths) == truth
     assert len(source.moments()) == source.count - 2
 

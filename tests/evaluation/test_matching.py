@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 from kinedepth.evaluation.matching import match, nearest_times
-from kinedepth.evaluation.names import listed
 from kinedepth.evaluation.pose_files import Trajectory
 
 

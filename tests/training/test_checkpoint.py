@@ -154,6 +154,7 @@ class TestDeath:
 
     def test_removing_nothing_is_fine(self, tmp_path: Path):
         remove_drafts(tmp_path)
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestReading:
@@ -200,4 +201,7 @@ def test_random_numbers_go_on_where_they_were():
 
 
 def test_random_state_of_another_machine_leaves_absent_devices_alone():
-    restore_random_state(random_state() | {"cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    before = random_state()
+    expected = torch.randn(3)
+    restore_random_state(before | {"cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    assert torch.equal(torch.randn(3), expected)

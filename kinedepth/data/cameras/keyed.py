@@ -13,7 +13,7 @@ import numpy as np
 from kinedepth.data.cameras.matrix import ENTRIES, Stated, Values, four, kind_of, lens_of, numbers
 from kinedepth.data.cameras.optics import optics_keys
 from kinedepth.data.moments import Calibration, Lens, Size
-from kinedepth.errors import KinedepthError
+from kinedepth.errors import KinedepthError, listed
 
 # Each in order of preference.
 _MATRIX = ("k", "intrinsics", "cameramatrix", "intrinsicmatrix", "mtx", "knormalised", "knormalized")
@@ -67,10 +67,8 @@ def _stated(entries: Entries, content: Mapping[Any, Any], name: str) -> Stated:
     values = _values(entries, name)
     if values is None:
         keys = [str(key) for key in content]
-        more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
         raise KinedepthError(
-            f"{name} holds neither fx, fy, cx, cy nor a matrix K: its keys are "
-            f"{', '.join(keys[:_SHOWN])}{more}"
+            f"{name} holds neither fx, fy, cx, cy nor a matrix K: its keys are {listed(keys, _SHOWN)}"
         )
     return Stated(values, _size(entries, name), _lens(entries, name))
 
